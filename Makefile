@@ -1,0 +1,47 @@
+# Every target works as the first command on a fresh clone: it makes .venv and installs what is missing.
+PYTHON ?= python3
+LESSON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+# The same settings for `make run` and for the tests: their outputs are compared.
+SETTINGS := TQDM_DISABLE=1 COURSE_CAMERA=sample OMP_NUM_THREADS=2
+
+.PHONY: help start test run sync badges measure lint
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
+
+$(BIN)/python:
+	@$(PYTHON) -c "import sys; v = sys.version.split()[0]; sys.exit(None if sys.version_info >= (3, 11) else f'The course needs Python 3.11 or newer and this is {v}. Name another one: make PYTHON=python3.12 ...')"
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: requirements.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@
+
+start: $(VENV)/installed  ## install the course and open it in JupyterLab
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+test: $(VENV)/installed-dev  ## unit tests, lesson rules, every cell of every lesson; one lesson: make test LESSON=03
+	$(SETTINGS) $(BIN)/python -m pytest --nbval $(if $(LESSON),-k "$(LESSON)_")
+
+run: $(VENV)/installed-dev  ## execute lessons and keep their outputs: make run LESSON=03
+	$(SETTINGS) $(BIN)/python tools/lessons.py run $(LESSON)
+
+sync: $(VENV)/installed-dev  ## copy course_utils/built, set-up cells and measured times into the lessons
+	$(BIN)/python tools/lessons.py sync $(LESSON)
+
+badges: sync  ## after setting the repository's address in pyproject.toml: stamp it into the lessons
+
+measure: $(VENV)/installed-dev  ## time every lesson on this machine and write data/measured.json
+	$(SETTINGS) $(BIN)/python tools/measure.py $(LESSON)
+	$(BIN)/python tools/lessons.py sync
+
+lint: $(VENV)/installed-dev  ## ruff, and: no lesson shows stale code or stale outputs
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/python tools/lessons.py check

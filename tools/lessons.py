@@ -1,0 +1,223 @@
+"""Keep the lessons tidy: `python tools/lessons.py {sync,run,check} [LESSON ...]`.
+
+sync   copy into the lessons what stands elsewhere: definitions of course_utils/built, the Colab
+       set-up cell and badge, the measured time and memory (and the table in the README)
+run    sync, execute the lesson in place, keep its outputs and a hash of the code that made them
+check  fail where a lesson is out of sync, or was not run since its code changed
+
+A LESSON is a number ("03": the lesson and its solutions) or a path. Without one: all lessons.
+"""
+
+import ast
+import hashlib
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILT = ROOT / "course_utils" / "built"
+NOTEBOOKS = ROOT / "notebooks"
+SOLUTIONS = sorted((NOTEBOOKS / "solutions").glob("[0-9]*.ipynb"))
+LESSONS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+MEASURED = ROOT / "data" / "measured.json"
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+SETUP = """\
+# In Google Colab this cell fetches the course; anywhere else it does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    import os
+    import subprocess
+
+    repository = "{repository}"
+    assert repository, "Upload the course's folder to Colab first: it has no public address yet."
+    if not os.path.isdir("/content/course"):
+        subprocess.run(["git", "clone", "--depth=1", repository, "/content/course"], check=True)
+    sys.path.insert(0, "/content/course")
+    os.chdir("/content/course/{folder}")
+    from course_utils import colab
+
+    colab.install_missing()"""
+
+
+def repository():
+    """The course's public address, or "" as long as it has none."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return settings["tool"]["course"]["repository"].rstrip("/")
+
+
+def definitions(source):
+    """Map the name of each top-level def or class to its exact text."""
+    lines = source.splitlines()
+    found = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            found[node.name] = "\n".join(lines[first - 1 : node.end_lineno])
+    return found
+
+
+def built_definitions():
+    found = {}
+    for module in sorted(BUILT.glob("**/*.py")):
+        for name, text in definitions(module.read_text()).items():
+            if name in found:
+                raise SystemExit(f"{name} is defined twice in course_utils/built ({module.name})")
+            found[name] = text
+    return found
+
+
+def code_cells(nb):
+    """Cells of plain Python; a cell of magics starts with % or !."""
+    return [c for c in nb.cells if c.cell_type == "code" and not c.source.startswith(("%", "!"))]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def code_hash(nb):
+    """A hash of the code whose outputs are kept: all but the set-up cell, which has none."""
+    code = [c.source for c in nb.cells if c.cell_type == "code" and "setup" not in tags(c)]
+    return hashlib.sha256("\0".join(code).encode()).hexdigest()[:16]
+
+
+def measured():
+    return json.loads(MEASURED.read_text()) if MEASURED.exists() else {"lessons": {}}
+
+
+def minutes(seconds):
+    """Seconds as a reader wants them: to the half minute, rounded up."""
+    halves = -(-seconds // 30)
+    return "under half a minute" if halves <= 1 else f"{halves / 2:g} min"
+
+
+def takes(stem):
+    """The line at a lesson's top that states its time, memory and downloads, or None."""
+    found = measured()["lessons"].get(stem)
+    if found is None:
+        return None
+    return (
+        f"**Takes** {minutes(found['seconds'])} and {found['memory_gb']:.1f} GB of memory on a "
+        f"laptop with 2 cores, downloads included: none."
+    )
+
+
+def badge(path):
+    notebook = path.relative_to(ROOT).as_posix()
+    opens = repository().replace("github.com", "colab.research.google.com/github", 1)
+    image = "https://colab.research.google.com/assets/colab-badge.svg"
+    return f"[![Open in Colab]({image})]({opens}/blob/main/{notebook})"
+
+
+def sync_first_cell(nb, path):
+    """The badge above the title and the measured line below it."""
+    cell = nb.cells[0]
+    kept = [line for line in cell.source.splitlines() if not line.startswith("[![Open in Colab]")]
+    line = takes(path.stem) if path in LESSONS else None
+    if line:
+        kept = [line if old.startswith("**Takes**") else old for old in kept]
+    text = "\n".join(kept).lstrip("\n")
+    cell.source = f"{badge(path)}\n\n{text}" if repository() else text
+
+
+def sync(nb, path):
+    sync_first_cell(nb, path)
+    built = built_definitions()
+    for cell in code_cells(nb):
+        if "setup" in tags(cell):
+            folder = path.parent.relative_to(ROOT).as_posix()
+            cell.source = SETUP.format(repository=repository(), folder=folder)
+        for name, text in definitions(cell.source).items():
+            cell.source = cell.source.replace(text, built.get(name, text))
+
+
+def run(nb, folder):
+    NotebookClient(
+        nb, timeout=600, record_timing=False, resources={"metadata": {"path": str(folder)}}
+    ).execute()
+    tidy(nb)
+    nb.metadata["course"] = {"executed": code_hash(nb)}
+
+
+def tidy(nb):
+    """Drop what changes from run to run: timings, widgets, versions."""
+    nb.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    for cell in nb.cells:
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k == "tags"}
+        if cell.cell_type == "code":
+            cell.outputs = [
+                output
+                for output in cell.outputs
+                if "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
+            ]
+
+
+def readme_table():
+    """The README's table of lessons, from each lesson's own first cell and the measured times."""
+    rows = ["| lesson | question | on 2 cores | you build |", "|---|---|---|---|"]
+    for path in LESSONS:
+        first = nbformat.read(path, as_version=4).cells[0].source
+        title = re.search(r"^# (.+)$", first, re.M)[1]
+        question = re.search(r"^\*(.+)\*$", first, re.M)[1]
+        builds = re.search(r"^\*\*You build\*\* (.+)$", first, re.M)[1].rstrip(".")
+        seconds = measured()["lessons"].get(path.stem, {}).get("seconds")
+        time = minutes(seconds) if seconds is not None else ""
+        rows.append(f"| [{title}](notebooks/{path.name}) | {question} | {time} | {builds} |")
+    return "\n".join(rows)
+
+
+def sync_readme(text):
+    return re.sub(
+        r"(<!-- lessons -->\n).*?(\n<!-- end of lessons -->)",
+        lambda m: m[1] + readme_table() + m[2],
+        text,
+        flags=re.S,
+    )
+
+
+def named(name):
+    """The notebooks that a number or a path on the command line means."""
+    found = [p for p in LESSONS + SOLUTIONS if p.stem.startswith(f"{name}_")]
+    found = found or [p for p in LESSONS + SOLUTIONS if p == Path(name).resolve()]
+    return found or sys.exit(f"There is no lesson {name!r} in notebooks/.")
+
+
+def main(command, *names):
+    if command not in ("sync", "run", "check"):
+        sys.exit(__doc__)
+    stale = []
+    for path in [p for name in names for p in named(name)] or LESSONS + SOLUTIONS:
+        before = path.read_text()
+        nb = nbformat.reads(before, as_version=4)
+        sync(nb, path)
+        if command == "run":
+            print(f"running {path.relative_to(ROOT)}", flush=True)
+            run(nb, path.parent)
+        after = nbformat.writes(nb) + "\n"
+        if command != "check":
+            path.write_text(after)
+        elif after != before:
+            stale.append(f"{path.name} is out of sync with what it shows: make sync")
+        elif nb.metadata.get("course", {}).get("executed") != code_hash(nb):
+            stale.append(
+                f"{path.name} was not run since its code changed: make run LESSON={path.stem[:2]}"
+            )
+    readme = ROOT / "README.md"
+    synced = sync_readme(readme.read_text())
+    if command != "check":
+        readme.write_text(synced)
+    elif synced != readme.read_text():
+        stale.append("README.md's table of lessons is out of date: make sync")
+    if stale:
+        sys.exit("\n".join(stale))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:] or [""])
