@@ -1,0 +1,76 @@
+"""The reverse process: one step back, and the five names of one prediction (lesson 05)."""
+
+import torch
+from torch import Tensor
+
+from course_utils.built.schedule import NoiseSchedule, at
+
+
+def posterior_terms(schedule: NoiseSchedule) -> tuple[Tensor, Tensor, Tensor]:
+    """The numbers of q(x_{t-1} | x_t, x_0) for every t (Ho et al. 2020, eq. 7).
+
+    Three arrays of T + 1: the weight of x_0 in the mean, the weight of x_t in the mean, and the
+    variance beta-tilde. Index 0 is nan, for nothing comes before x_0.
+    """
+    beta, alpha, alpha_bar = schedule.beta, schedule.alpha, schedule.alpha_bar
+    nothing = torch.full((1,), torch.nan, dtype=torch.float64)
+    before = torch.cat([nothing, alpha_bar[:-1]])  # alpha_bar_{t-1}
+    weight_x0 = before.sqrt() * beta / (1 - alpha_bar)
+    weight_xt = alpha.sqrt() * (1 - before) / (1 - alpha_bar)
+    variance = (1 - before) / (1 - alpha_bar) * beta
+    return weight_x0, weight_xt, variance
+
+
+def posterior(
+    x0: Tensor, xt: Tensor, t: Tensor | int, schedule: NoiseSchedule
+) -> tuple[Tensor, Tensor]:
+    """Mean and variance of x_{t-1}, given x_t and x_0: q(x_{t-1} | x_t, x_0) is normal.
+
+    x0 and xt: N x C x H x W. t: one step of 1..T, or N of them. The mean has the shape of xt; the
+    variance, beta-tilde, is N x 1 x 1 x 1, and 0 at t = 1. Raises ValueError for any other t.
+    """
+    weight_x0, weight_xt, variance = posterior_terms(schedule)
+    mean = at(weight_x0, t, xt, first=1) * x0 + at(weight_xt, t, xt) * xt
+    return mean, at(variance, t, xt)
+
+
+def to_x0(kind: str, value: Tensor, xt: Tensor, t: Tensor | int, schedule: NoiseSchedule) -> Tensor:
+    """The clean picture that a prediction `value` of this kind means.
+
+    kind: "x0", "eps", "v" (Salimans and Ho 2022), "score" (the gradient of log q(x_t | x_0)) or
+    "mean" (of x_{t-1}). value and xt: N x C x H x W. t: one step of 1..T, or N of them.
+    Raises ValueError for any other kind or t.
+    """
+    signal, noise_std = at(schedule.signal, t, xt, first=1), at(schedule.noise_std, t, xt)
+    if kind == "x0":
+        return value
+    if kind == "eps":
+        return (xt - noise_std * value) / signal
+    if kind == "v":
+        return signal * xt - noise_std * value
+    if kind == "score":
+        return (xt + noise_std**2 * value) / signal
+    if kind == "mean":
+        weight_x0, weight_xt, _ = posterior_terms(schedule)
+        return (value - at(weight_xt, t, xt) * xt) / at(weight_x0, t, xt)
+    raise ValueError(f"kind is one of x0, eps, v, score, mean; this one is {kind!r}.")
+
+
+def from_x0(kind: str, x0: Tensor, xt: Tensor, t: Tensor | int, schedule: NoiseSchedule) -> Tensor:
+    """What a clean picture x0 means as a prediction of this kind: the inverse of `to_x0`.
+
+    The arguments, and the errors, are those of `to_x0`.
+    """
+    signal, noise_std = at(schedule.signal, t, xt, first=1), at(schedule.noise_std, t, xt)
+    eps = (xt - signal * x0) / noise_std
+    if kind == "x0":
+        return x0
+    if kind == "eps":
+        return eps
+    if kind == "v":
+        return signal * eps - noise_std * x0
+    if kind == "score":
+        return -eps / noise_std
+    if kind == "mean":
+        return posterior(x0, xt, t, schedule)[0]
+    raise ValueError(f"kind is one of x0, eps, v, score, mean; this one is {kind!r}.")
