@@ -1,0 +1,211 @@
+"""Pictures as tensors: MNIST from the course's own files, others by name through torchvision."""
+
+import hashlib
+import http.client
+import lzma
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parents[1]
+MNIST_FOLDER = ROOT / "data" / "mnist"
+MNIST_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+"""MNIST's original files, unpacked, and their digests."""
+
+DOWNLOADS = ROOT / "downloads"
+"""Where downloaded data goes; git ignores it."""
+
+_TORCHVISION = {
+    "FashionMNIST": torchvision.datasets.FashionMNIST,
+    "KMNIST": torchvision.datasets.KMNIST,
+    "CIFAR10": torchvision.datasets.CIFAR10,
+    "CIFAR100": torchvision.datasets.CIFAR100,
+}
+_SECONDS = 6  # how long a server may stay silent
+
+
+def mnist(train: bool = True) -> tuple[Tensor, Tensor]:
+    """All of MNIST: 60,000 pictures to train on, or the 10,000 test pictures.
+
+    Returns images, float32 N x 1 x 28 x 28 in [-1, 1], and labels, int64 N. Raises
+    FileNotFoundError where a file of data/mnist is missing and ValueError where one is damaged.
+    (LeCun, Cortes and Burges, The MNIST database of handwritten digits.)
+    """
+    part = "train" if train else "t10k"
+    pixels = np.frombuffer(_mnist_file(f"{part}-images-idx3-ubyte"), np.uint8, offset=16)
+    labels = np.frombuffer(_mnist_file(f"{part}-labels-idx1-ubyte"), np.uint8, offset=8)
+    return _as_images(pixels.reshape(-1, 28, 28)), torch.from_numpy(labels.astype(np.int64))
+
+
+def mnist_dataset(
+    train: bool = True, transform: Callable | None = None
+) -> torchvision.datasets.MNIST:
+    """The pictures of `mnist()` as torchvision's own data set, for a `DataLoader`.
+
+    Its items are (28 x 28 PIL picture, or what `transform` makes of it; label). torchvision reads
+    unpacked files: they are written once, into downloads/. Raises what `mnist` raises, and
+    PermissionError where nothing can be written.
+    """
+    folder = downloads()
+    raw = folder / "MNIST" / "raw"
+    raw.mkdir(parents=True, exist_ok=True)
+    for name, digest in MNIST_MD5.items():
+        if not (raw / name).exists() or _md5((raw / name).read_bytes()) != digest:
+            _write_whole(raw / name, _mnist_file(name))
+    return torchvision.datasets.MNIST(folder, train=train, transform=transform)
+
+
+def from_torchvision(name: str, train: bool = True) -> tuple[Tensor, Tensor]:
+    """Another data set of small pictures by torchvision's name, downloaded at first use.
+
+    name: "FashionMNIST", "KMNIST" (1 x 28 x 28, 10 classes), "CIFAR10" or "CIFAR100" (3 x 32 x 32).
+    Returns images, float32 N x C x H x W in [-1, 1], and labels, int64 N. Raises ValueError for
+    another name, and ConnectionError within seconds where the data can't be fetched.
+    """
+    if name == "MNIST":
+        return mnist(train)
+    if name not in _TORCHVISION:
+        known = ", ".join(["MNIST", *_TORCHVISION])
+        raise ValueError(f"There is no data set {name!r} here. These names work: {known}.")
+    found = _read(name, train, DOWNLOADS)
+    if found is None:
+        folder = downloads()
+        found = _read(name, train, folder)
+        if found is None:
+            _fetch(name, folder)
+            found = _read(name, train, folder)
+    return _as_images(np.asarray(found.data)), torch.as_tensor(found.targets)
+
+
+def downloads() -> Path:
+    """The folder for downloaded data: downloads/, or one in the user's cache where the course's
+    own folder can't be written to. Raises PermissionError where neither can be.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    places = (DOWNLOADS, cache / "diffusion-course")
+    for place in places:
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=place).close()  # the one reliable test
+            return place
+        except OSError:
+            continue
+    raise PermissionError(
+        f"Neither {places[0]} nor {places[1]} can be written to. Make room or change their "
+        f"permissions, or set XDG_CACHE_HOME to a folder that is yours."
+    )
+
+
+def _mnist_file(name: str) -> bytes:
+    """One of MNIST's four files, unpacked and checked."""
+    path = MNIST_FOLDER / f"{name}.xz"
+    mend = "Restore the course's files with `git checkout data/mnist`, run in the course's folder."
+    if not path.exists():
+        raise FileNotFoundError(f"data/mnist/{path.name} is missing. {mend}")
+    try:
+        raw = lzma.decompress(path.read_bytes())
+    except lzma.LZMAError as error:
+        raise ValueError(f"data/mnist/{path.name} is damaged ({error}). {mend}") from error
+    if _md5(raw) != MNIST_MD5[name]:
+        raise ValueError(f"data/mnist/{path.name} is damaged: its digest is wrong. {mend}")
+    return raw
+
+
+def _md5(raw: bytes) -> str:
+    return hashlib.md5(raw, usedforsecurity=False).hexdigest()
+
+
+def _write_whole(path: Path, raw: bytes) -> None:
+    """Write a file whole or not at all: two lessons may do it at once."""
+    half_written = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        half_written.write_bytes(raw)
+        os.replace(half_written, path)
+    finally:
+        half_written.unlink(missing_ok=True)
+
+
+def _as_images(pixels: np.ndarray) -> Tensor:
+    """uint8 N x H x W or N x H x W x C as float32 N x C x H x W in [-1, 1]."""
+    images = torch.from_numpy(pixels.astype(np.float32)).div_(127.5).sub_(1)
+    return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+
+
+def _read(name: str, train: bool, folder: Path):
+    """torchvision's data set as it lies in `folder`, or None where it is not there whole."""
+    try:
+        return _TORCHVISION[name](folder, train=train, download=False)
+    except Exception:  # a missing or a half-written file stops torchvision in many ways
+        return None
+
+
+def _fetch(name: str, folder: Path) -> None:
+    """Download a data set beside its place and move it there once it is whole."""
+    kind = _TORCHVISION[name]
+    address = kind.mirrors[0] + kind.resources[0][0] if hasattr(kind, "mirrors") else kind.url
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_SECONDS)  # torchvision itself would wait for ever
+    try:
+        _greet(address)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as beside:
+            kind(beside, download=True)
+            for item in Path(beside).iterdir():
+                _move(item, folder / item.name)
+    except (OSError, RuntimeError, EOFError, http.client.HTTPException) as error:
+        raise ConnectionError(
+            f"{name} could not be fetched from {address} ({type(error).__name__}: {error}). "
+            f"It needs the internet once. The course itself runs on MNIST, which is at hand: "
+            f"datasets.mnist()."
+        ) from error
+    finally:
+        socket.setdefaulttimeout(patience)
+
+
+def _greet(address: str) -> None:
+    """Raise OSError within seconds where a server can't be reached, however the network fails.
+
+    Looking up a name and trying each of a server's addresses can take minutes, whatever the
+    timeout of a socket: so this happens in a thread that is not waited for.
+    """
+    answer: list[Exception | None] = []
+
+    def ask() -> None:
+        try:
+            request = urllib.request.Request(address, method="HEAD")
+            urllib.request.urlopen(request, timeout=_SECONDS).close()
+            answer.append(None)
+        except urllib.error.HTTPError:
+            answer.append(None)  # it refuses, so it is there
+        except Exception as error:
+            answer.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_SECONDS + 2)
+    if not answer:
+        raise TimeoutError(f"no answer within {_SECONDS + 2} seconds")
+    if answer[0] is not None:
+        raise answer[0]
+
+
+def _move(item: Path, place: Path) -> None:
+    """Put a file or folder in its place, over a damaged older one if there is one."""
+    if place.is_dir():
+        shutil.rmtree(place)
+    os.replace(item, place)
