@@ -18,7 +18,8 @@ import torch
 import torchvision
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parents[1]
+from course_utils import ROOT
+
 MNIST_FOLDER = ROOT / "data" / "mnist"
 MNIST_MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",

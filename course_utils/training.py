@@ -55,7 +55,7 @@ def budget(steps: int) -> int:
 def has_bf16(where: torch.device) -> bool:
     """Whether `where` multiplies bfloat16 matrices faster than float32 ones."""
     if where.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     if where.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
         found = torch.cpu.get_capabilities()
         return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
@@ -129,16 +129,27 @@ def save_checkpoint(path: str | Path, model: nn.Module, **notes: object) -> Path
     """Write a model's weights to `path` (.safetensors), whole or not at all.
 
     The file is written beside its place and then moved there, so a full disk or a killed kernel
-    leaves the older file as it was. `notes` are kept in the file's header as text.
+    leaves the older file as it was. Weights that the model shares under two names are written
+    under both. `notes` are kept in the file's header as text. Raises OSError where the file
+    cannot be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A process of its own name: two lessons may save at once.
+    # The process is in the name: two lessons may save at once.
     half_written = path.with_name(f".{path.name}.{os.getpid()}")
-    weights = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    # Copies, as the format knows neither shared memory nor strides.
+    weights = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in model.state_dict().items()
+    }
     try:
         save_file(weights, half_written, {key: str(value) for key, value in notes.items()})
         os.replace(half_written, path)
+    except (OSError, SafetensorError) as error:
+        raise OSError(
+            f"{path} could not be written ({error}). An older file there is as it was. Is the disk "
+            f"full, or the folder not yours?"
+        ) from error
     finally:
         half_written.unlink(missing_ok=True)
     return path
@@ -151,7 +162,7 @@ def load_checkpoint(path: str | Path, model: nn.Module) -> nn.Module:
     or belongs to another model.
     """
     path = Path(path)
-    if not path.exists():
+    if not path.is_file():
         raise FileNotFoundError(
             f"There is no checkpoint {path}. Train the model first, or `git pull`."
         )
@@ -160,7 +171,7 @@ def load_checkpoint(path: str | Path, model: nn.Module) -> nn.Module:
     except (SafetensorError, OSError) as error:
         raise ValueError(
             f"{path.name} is damaged or only half there ({error}). Delete it; then train again, or "
-            f"restore the course's file with `git checkout {path.name}`."
+            f"restore the course's file with `git checkout {path}`."
         ) from error
     _check_same_layout(path.name, weights, model.state_dict())
     model.load_state_dict(weights)
