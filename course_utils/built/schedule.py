@@ -1,7 +1,6 @@
 """Noise schedules: how much noise each step of the forward process adds (lesson 04)."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -61,15 +60,13 @@ class NoiseSchedule:
     log_snr:   log(alpha_bar / (1 - alpha_bar)), natural; infinite at t = 0
     """
 
-    def __init__(self, betas: Tensor | Sequence[float]):
+    def __init__(self, betas: Tensor | list[float]):
         betas = torch.as_tensor(betas, dtype=torch.float64, device="cpu")
         if betas.ndim != 1 or len(betas) < 1:
             raise ValueError(f"betas is a list of T >= 1 numbers; its shape is {[*betas.shape]}.")
         wrong = betas[~((betas > 0) & (betas < 1))]  # written so that nan is wrong too
         if len(wrong):
-            raise ValueError(
-                f"Each beta lies strictly between 0 and 1; {wrong[0].item()} does not."
-            )
+            raise ValueError(f"Each beta lies strictly between 0 and 1, not at {wrong[0]:g}.")
         self.T = len(betas)
         self.beta = torch.cat([torch.zeros(1, dtype=torch.float64), betas])
         self.alpha = 1 - self.beta

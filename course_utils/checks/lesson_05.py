@@ -1,0 +1,212 @@
+"""The exercises of lesson 05, the reverse process."""
+
+import torch
+
+from course_utils.checks.exercise import Exercise, Mistake
+
+
+def _pictures(number, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(2, 1, 3, 3, generator=generator) for _ in range(number)]
+
+
+def _mean(weight_x0, weight_xt):
+    """An answer from its two weights, functions of beta, alpha_bar and alpha_bar_before."""
+
+    def answer(x0, xt, *numbers):
+        return weight_x0(*numbers) * x0 + weight_xt(*numbers) * xt
+
+    return answer
+
+
+def _weight_x0(beta, alpha_bar, before):
+    return before**0.5 * beta / (1 - alpha_bar)
+
+
+def _weight_xt(beta, alpha_bar, before):
+    return (1 - beta) ** 0.5 * (1 - before) / (1 - alpha_bar)
+
+
+posterior_mean = Exercise(
+    right=_mean(_weight_x0, _weight_xt),
+    cases=lambda: [
+        (*_pictures(2, 1), 0.02, 0.98 * 0.6, 0.6),
+        (*_pictures(2, 2), 0.3, 0.7 * 0.2, 0.2),
+    ],
+    mistakes=[
+        Mistake(
+            _mean(lambda b, a, p: p * b / (1 - a), _weight_xt),
+            "the weight of x0 has alpha_bar_before where its square root belongs.",
+        ),
+        Mistake(
+            _mean(lambda b, a, p: a**0.5 * b / (1 - a), _weight_xt),
+            "the weight of x0 has alpha_bar of step t; the picture before it is at t - 1.",
+        ),
+        Mistake(
+            _mean(_weight_x0, lambda b, a, p: (1 - b) * (1 - p) / (1 - a)),
+            "the weight of xt has alpha where its square root belongs.",
+        ),
+        Mistake(
+            _mean(_weight_xt, _weight_x0),
+            "the two weights are exchanged: at small beta nearly all weight is on xt.",
+        ),
+        Mistake(
+            lambda x0, xt, beta, alpha_bar, before: before**0.5 * x0,
+            "this is the mean given x0 alone. xt is known too, and says more about x_{t-1}.",
+        ),
+    ],
+    hints=[
+        "The mean is a number times x0 plus a number times xt. Both are divided by 1 - alpha_bar.",
+        "The weight of x0 is sqrt(alpha_bar_before) * beta / (1 - alpha_bar).",
+        "alpha is 1 - beta, and the weight of xt is sqrt(alpha) * (1 - alpha_bar_before) / "
+        "(1 - alpha_bar).",
+    ],
+    praise="The step that every DDPM sampler takes.",
+)
+
+
+def _two_numbers_cases(pictures):
+    return lambda: [(*_pictures(pictures, seed), a) for seed, a in ((3, 0.9), (4, 0.3))]
+
+
+x0_from_eps = Exercise(
+    right=lambda xt, eps, a: (xt - (1 - a) ** 0.5 * eps) / a**0.5,
+    cases=_two_numbers_cases(2),
+    mistakes=[
+        Mistake(
+            lambda xt, eps, a: (xt - (1 - a) * eps) / a,
+            "both square roots are missing: the jump has sqrt(alpha_bar) and sqrt(1 - alpha_bar).",
+        ),
+        Mistake(
+            lambda xt, eps, a: (xt - (1 - a) ** 0.5 * eps) / a,
+            "you divide by alpha_bar; x0 was multiplied by its square root.",
+        ),
+        Mistake(
+            lambda xt, eps, a: (xt - (1 - a) * eps) / a**0.5,
+            "the noise was multiplied by sqrt(1 - alpha_bar), so that much must be taken away.",
+        ),
+        Mistake(
+            lambda xt, eps, a: xt - (1 - a) ** 0.5 * eps,
+            "the noise is gone, but the picture is still faded: divide by sqrt(alpha_bar).",
+        ),
+        Mistake(
+            lambda xt, eps, a: xt - eps,
+            "xt is not x0 + eps. Both were multiplied by a number first.",
+        ),
+    ],
+    hints=[
+        "Write the jump, xt = ... x0 + ... eps, and solve it for x0.",
+        "xt = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps.",
+    ],
+    praise="Every sampler begins with this line.",
+)
+
+eps_from_v = Exercise(
+    right=lambda v, xt, a: a**0.5 * v + (1 - a) ** 0.5 * xt,
+    cases=_two_numbers_cases(2),
+    mistakes=[
+        Mistake(
+            lambda v, xt, a: a**0.5 * xt - (1 - a) ** 0.5 * v,
+            "this is x0. The noise is the other combination of v and xt.",
+        ),
+        Mistake(
+            lambda v, xt, a: a**0.5 * v - (1 - a) ** 0.5 * xt,
+            "the sign is wrong: put in x0 = 0, where xt = sqrt(1 - alpha_bar) eps, and see.",
+        ),
+        Mistake(
+            lambda v, xt, a: (v + (1 - a) ** 0.5 * xt) / a**0.5,
+            "you put xt where v has x0. xt has noise in it too.",
+        ),
+        Mistake(
+            lambda v, xt, a: a * v + (1 - a) * xt,
+            "the combination is right, its square roots are missing.",
+        ),
+    ],
+    hints=[
+        "There are two equations, one for xt and one for v, and two unknowns, x0 and eps.",
+        "Multiply the one for v by sqrt(alpha_bar), the one for xt by sqrt(1 - alpha_bar), and add "
+        "them.",
+    ],
+    praise="(x0, eps) and (xt, v) are the same point, in a turned coordinate system.",
+)
+
+score_from_eps = Exercise(
+    right=lambda eps, a: -eps / (1 - a) ** 0.5,
+    cases=_two_numbers_cases(1),
+    mistakes=[
+        Mistake(
+            lambda eps, a: eps / (1 - a) ** 0.5,
+            "the sign is wrong: the score points to where the data is, away from the noise.",
+        ),
+        Mistake(
+            lambda eps, a: -eps / (1 - a),
+            "you divide by the variance of the noise; it is the standard deviation, its root.",
+        ),
+        Mistake(
+            lambda eps, a: -eps,
+            "the direction is right, its length is not: divide by the standard deviation.",
+        ),
+        Mistake(
+            lambda eps, a: -eps * (1 - a) ** 0.5,
+            "you multiply by the standard deviation. The less noise, the steeper the density: "
+            "divide.",
+        ),
+    ],
+    hints=[
+        "log q(xt | x0) = -(xt - sqrt(alpha_bar) x0)^2 / (2 (1 - alpha_bar)) + constant.",
+        "Its slope is -(xt - sqrt(alpha_bar) x0) / (1 - alpha_bar), and the bracket is "
+        "sqrt(1 - alpha_bar) eps.",
+    ],
+    praise="Predicting noise is predicting the score.",
+)
+
+
+def _step(mean, std):
+    return lambda xt, eps, z, t, beta, a: mean(xt, eps, beta, a) + std(t, beta) * z
+
+
+def _step_mean(xt, eps, beta, a):
+    return (xt - beta / (1 - a) ** 0.5 * eps) / (1 - beta) ** 0.5
+
+
+def _step_std(t, beta):
+    return beta**0.5 if t > 1 else 0.0
+
+
+reverse_step = Exercise(
+    right=_step(_step_mean, _step_std),
+    cases=lambda: [
+        (*_pictures(3, 5), 7, 0.02, 0.6),
+        (*_pictures(3, 6), 1, 0.1, 0.9),
+        (*_pictures(3, 7), 2, 0.2, 0.72),
+    ],
+    mistakes=[
+        Mistake(
+            _step(_step_mean, lambda t, beta: beta**0.5),
+            "right for t > 1, but you add noise in the last step too: at t = 1 leave it out.",
+        ),
+        Mistake(
+            _step(_step_mean, lambda t, beta: beta if t > 1 else 0.0),
+            "you multiply z by beta, which is its variance. You want its square root.",
+        ),
+        Mistake(
+            _step(_step_mean, lambda t, beta: 0.0),
+            "this is the mean alone. Without noise the samples collapse to a few averages.",
+        ),
+        Mistake(
+            _step(lambda xt, eps, b, a: (xt - b**0.5 * eps) / (1 - b) ** 0.5, _step_std),
+            "you take away sqrt(beta) eps, as if eps were the noise of this step alone. It stands "
+            "for the noise of all steps: its weight is beta / sqrt(1 - alpha_bar).",
+        ),
+        Mistake(
+            _step(lambda xt, eps, b, a: xt - b / (1 - a) ** 0.5 * eps, _step_std),
+            "the forward step faded the picture: divide the mean by sqrt(1 - beta).",
+        ),
+    ],
+    hints=[
+        "The table of the five names has the mean of the step back, written with eps.",
+        "mean = (xt - beta / sqrt(1 - alpha_bar) * eps) / sqrt(1 - beta).",
+        "Then add sqrt(beta) * z, unless t is 1.",
+    ],
+    praise="With a network's eps this is DDPM's algorithm 2.",
+)
