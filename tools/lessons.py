@@ -36,8 +36,8 @@ if "google.colab" in sys.modules:
     import subprocess
 
     repository = "{repository}"
-    assert repository, "Upload the course's folder to Colab first: it has no public address yet."
     if not os.path.isdir("/content/course"):
+        assert repository, "The course has no public address yet: upload it to /content/course."
         subprocess.run(["git", "clone", "--depth=1", repository, "/content/course"], check=True)
     sys.path.insert(0, "/content/course")
     os.chdir("/content/course/{folder}")
