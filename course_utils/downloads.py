@@ -24,7 +24,7 @@ def fetch(address: str, path: Path, seconds: float = 60, smallest: int = 100_000
     half_written = path.with_name(f".{path.name}.{os.getpid()}")
     until = time.monotonic() + seconds
     try:
-        with _open(address) as response, half_written.open("wb") as file:
+        with open_address(address) as response, half_written.open("wb") as file:
             length = int(response.headers.get("Content-Length") or 0)
             while block := response.read(1 << 16):
                 file.write(block)
@@ -38,7 +38,7 @@ def fetch(address: str, path: Path, seconds: float = 60, smallest: int = 100_000
     return path
 
 
-def _open(address: str) -> Any:
+def open_address(address: str) -> Any:
     """Open an address, or raise OSError after a few seconds, a slow name server's included."""
     answer: queue.Queue = queue.Queue()
 
