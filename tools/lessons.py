@@ -26,7 +26,7 @@ SOLUTIONS = sorted((NOTEBOOKS / "solutions").glob("[0-9]*.ipynb"))
 LESSONS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 MEASURED = ROOT / "data" / "measured.json"
 # What a lesson fetches where the network allows; all run without.
-DOWNLOADS = {"01_noise": "YOLO's weights (6 MB) if it can, and works without"}
+DOWNLOADS = {"01_noise": "YOLO's weights (5 MB) if it can, and works without"}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 SETUP = """\
