@@ -8,8 +8,6 @@ import shutil
 import socket
 import tempfile
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import torchvision
 from torch import Tensor
 
 from course_utils import ROOT
+from course_utils.downloads import open_address
 
 MNIST_FOLDER = ROOT / "data" / "mnist"
 MNIST_MD5 = {
@@ -163,46 +162,19 @@ def _fetch(name: str, folder: Path) -> None:
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_SECONDS)  # torchvision itself would wait for ever
     try:
-        _greet(address)
+        open_address(address).close()  # fails within seconds, however the network fails
         with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as beside:
             kind(beside, download=True)
             for item in Path(beside).iterdir():
                 _move(item, folder / item.name)
     except (OSError, RuntimeError, EOFError, http.client.HTTPException) as error:
         raise ConnectionError(
-            f"{name} could not be fetched from {address} ({type(error).__name__}: {error}). "
+            f"{name} could not be fetched from {address} ({error}). "
             f"It needs the internet once. The course itself runs on MNIST, which is at hand: "
             f"datasets.mnist()."
         ) from error
     finally:
         socket.setdefaulttimeout(patience)
-
-
-def _greet(address: str) -> None:
-    """Raise OSError within seconds where a server can't be reached, however the network fails.
-
-    Looking up a name and trying each of a server's addresses can take minutes, whatever the
-    timeout of a socket: so this happens in a thread that is not waited for.
-    """
-    answer: list[Exception | None] = []
-
-    def ask() -> None:
-        try:
-            request = urllib.request.Request(address, method="HEAD")
-            urllib.request.urlopen(request, timeout=_SECONDS).close()
-            answer.append(None)
-        except urllib.error.HTTPError:
-            answer.append(None)  # it refuses, so it is there
-        except Exception as error:
-            answer.append(error)
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(_SECONDS + 2)
-    if not answer:
-        raise TimeoutError(f"no answer within {_SECONDS + 2} seconds")
-    if answer[0] is not None:
-        raise answer[0]
 
 
 def _move(item: Path, place: Path) -> None:

@@ -2,9 +2,11 @@
 
 import io
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import imageio.v3 as imageio
+import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -36,29 +38,66 @@ Picture = Tensor | np.ndarray
 def to_uint8(image: Picture) -> np.ndarray:
     """Any picture of the course as uint8, H x W x 3.
 
-    Takes a tensor C x H x W or H x W in [-1, 1] (values outside are clipped), or a uint8 array
-    H x W or H x W x 3. Raises ValueError for another shape or type.
+    Takes a float tensor C x H x W or H x W in [-1, 1] (values outside are clipped), or a uint8
+    array H x W, H x W x 1 or H x W x 3. Raises ValueError for another shape or type, and for nan.
     """
-    if isinstance(image, Tensor):
-        array = image.detach().float().cpu()
-        array = array[None] if array.ndim == 2 else array
-        if array.ndim != 3 or array.shape[0] not in (1, 3):
-            raise ValueError(
-                f"A picture is C x H x W with C = 1 or 3; this one is {tuple(image.shape)}."
-            )
-        array = ((array.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
-    else:
-        array = np.asarray(image)
-        if array.dtype != np.uint8:
-            raise ValueError(f"A numpy picture holds uint8 values; this one holds {array.dtype}.")
-        array = array[..., None] if array.ndim == 2 else array
-        if array.ndim != 3 or array.shape[2] not in (1, 3):
-            raise ValueError(f"A numpy picture is H x W x 3; this one is {array.shape}.")
+    array = _from_tensor(image) if isinstance(image, Tensor) else np.asarray(image)
+    if array.dtype != np.uint8:
+        raise ValueError(f"A numpy picture holds uint8 values; this one holds {array.dtype}.")
+    array = array[..., None] if array.ndim == 2 else array
+    if array.ndim != 3 or array.shape[2] not in (1, 3):
+        raise ValueError(f"A numpy picture is H x W or H x W x 3; this one is {array.shape}.")
     return np.repeat(array, 3, axis=2) if array.shape[2] == 1 else array
 
 
-def _grid(pictures: list[np.ndarray], columns: int) -> tuple[np.ndarray, int, int, int]:
-    """Pictures of one size in rows on white; returns the canvas, cell height, cell width, gap."""
+def _from_tensor(image: Tensor) -> np.ndarray:
+    if not image.is_floating_point():
+        raise ValueError(
+            f"A tensor picture holds float values in [-1, 1]; this one holds {image.dtype}. "
+            f"`plotting.as_batch` makes such tensors from uint8 pictures."
+        )
+    found = image.detach().float().cpu()
+    found = found[None] if found.ndim == 2 else found
+    if found.ndim != 3 or found.shape[0] not in (1, 3):
+        raise ValueError(
+            f"A tensor picture is C x H x W with C = 1 or 3; this one is {tuple(image.shape)}."
+        )
+    if found.isnan().any():
+        raise ValueError("This picture holds nan (not a number): look for a division by 0.")
+    return ((found.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+
+
+def _list_of_pictures(images: Sequence[Picture] | Picture) -> list[np.ndarray]:
+    if isinstance(images, Tensor | np.ndarray) and images.ndim != 4:
+        raise ValueError(
+            f"A batch of pictures has 4 dimensions; this one is {tuple(images.shape)}. Put a "
+            f"single picture in a list: [picture]."
+        )
+    pictures = [to_uint8(image) for image in images]
+    if not pictures:
+        raise ValueError("There is no picture to show: the list is empty.")
+    if len({picture.shape for picture in pictures}) > 1:
+        raise ValueError(f"The pictures differ in size: {sorted({p.shape for p in pictures})}.")
+    return pictures
+
+
+def _count_columns(pictures, titles, row_titles, columns) -> int:
+    """The number of columns that the titles ask for; ValueError where they contradict."""
+    if columns is None and row_titles:
+        columns = -(-len(pictures) // len(row_titles))
+    elif columns is None:
+        columns = len(titles) if titles else len(pictures)
+    rows = -(-len(pictures) // max(1, columns))
+    if columns < 1 or len(titles) not in (0, columns) or len(row_titles) not in (0, rows):
+        raise ValueError(
+            f"{len(pictures)} pictures in {columns} columns make {rows} rows: give as many titles "
+            f"as columns (not {len(titles)}) and row titles as rows (not {len(row_titles)})."
+        )
+    return columns
+
+
+def _canvas(pictures: list[np.ndarray], columns: int) -> tuple[np.ndarray, int]:
+    """Pictures of one size in rows on white, and the gap between them in their pixels."""
     height, width = pictures[0].shape[:2]
     gap = max(1, round(0.06 * width))
     rows = -(-len(pictures) // columns)
@@ -66,7 +105,7 @@ def _grid(pictures: list[np.ndarray], columns: int) -> tuple[np.ndarray, int, in
     for i, picture in enumerate(pictures):
         top, left = i // columns * (height + gap), i % columns * (width + gap)
         canvas[top : top + height, left : left + width] = picture
-    return canvas, height, width, gap
+    return canvas, gap
 
 
 def image_grid(
@@ -80,40 +119,33 @@ def image_grid(
     """A figure with pictures in rows: `titles` above the columns, `row_titles` at the left.
 
     `images` is a batch N x C x H x W in [-1, 1], or a list of pictures of one size as `to_uint8`
-    takes them. `size` is the width of one picture in inches; `columns` is by default all in one
-    row, or as many as there are column or row titles for.
+    takes them. `size` is the width of one picture in inches (for small pictures, to the nearest
+    whole number of screen pixels a pixel); `columns` is by default all in one row, or as many as
+    there are column or row titles for. Raises ValueError where there is no picture, sizes differ,
+    or the numbers of titles do not fit.
     """
-    pictures = [to_uint8(image) for image in images]
-    if not pictures:
-        raise ValueError("There is no picture to show: the list is empty.")
-    if len({picture.shape for picture in pictures}) > 1:
-        raise ValueError(f"The pictures differ in size: {sorted({p.shape for p in pictures})}.")
-    if columns is None and titles is not None and row_titles is None:
-        columns = len(titles)
-    elif columns is None:
-        columns = -(-len(pictures) // len(row_titles)) if row_titles else len(pictures)
-    canvas, height, width, gap = _grid(pictures, columns)
-    scale = size / width
-    left = (
-        0.08 * max(len(line) for t in row_titles for line in t.split("\n")) if row_titles else 0.02
-    )
-    lines = max((t.count("\n") + 1 for t in titles), default=0) if titles else 0
-    top = 0.05 + 0.17 * lines + (0.25 if title else 0)
-    w, h = canvas.shape[1] * scale + left + 0.02, canvas.shape[0] * scale + top + 0.02
-    figure = plt.figure(figsize=(w, h))
-    axes = figure.add_axes((left / w, 0.02 / h, 1 - (left + 0.02) / w, 1 - (top + 0.02) / h))
-    axes.imshow(canvas, interpolation="nearest" if width <= 64 else "antialiased")
+    pictures = _list_of_pictures(images)
+    titles, row_titles = list(titles or ()), list(row_titles or ())
+    columns = _count_columns(pictures, titles, row_titles, columns)
+    canvas, gap = _canvas(pictures, columns)
+    height, width = pictures[0].shape[:2]
+    small = width <= 64
+    scale = max(1, round(size * DPI / width)) / DPI if small else size / width
+    figure = plt.figure(figsize=(canvas.shape[1] * scale, canvas.shape[0] * scale))
+    axes = figure.add_axes((0, 0, 1, 1))  # texts stand outside; `show` makes room for them
+    extent = (0, canvas.shape[1], canvas.shape[0], 0)  # left, right, bottom, top, in pixels
+    axes.imshow(canvas, interpolation="nearest" if small else "antialiased", extent=extent)
     axes.axis("off")
-    for i, text in enumerate(titles or ()):
-        x = i * (width + gap) + width / 2
-        axes.annotate(text, (x, 0), (0, 3), textcoords="offset points", ha="center", fontsize=8)
-    for i, text in enumerate(row_titles or ()):
-        y = i * (height + gap) + height / 2
-        axes.annotate(
-            text, (0, y), (-4, 0), textcoords="offset points", ha="right", va="center", fontsize=8
-        )
+    style = dict(textcoords="offset points", fontsize=8)
+    for i, text in enumerate(titles):
+        axes.annotate(text, (i * (width + gap) + width / 2, 0), (0, 3), ha="center", **style)
+    for i, text in enumerate(row_titles):
+        middle = i * (height + gap) + height / 2
+        axes.annotate(text, (0, middle), (-4, 0), ha="right", va="center", **style)
     if title:
-        figure.suptitle(title, y=1 - 0.02 / h, va="top", fontsize=9)
+        lines = max((text.count("\n") + 1 for text in titles), default=0)
+        style = dict(textcoords="offset points", fontsize=9, xycoords="axes fraction")
+        axes.annotate(title, (0.5, 1), (0, 5 + 10 * lines), ha="center", **style)
     return figure
 
 
@@ -122,13 +154,14 @@ def show(figure: Figure, alt: str, photo: bool = False) -> None:
 
     PNG by default; `photo=True` takes JPEG, a tenth of the size for photographs.
     """
+    kind = "jpeg" if photo else "png"
+    quality = {"quality": 85} if photo else {}
     buffer = io.BytesIO()
-    if photo:
-        figure.savefig(buffer, format="jpeg", dpi=DPI, pil_kwargs={"quality": 85})
-    else:
-        figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.05)
+    figure.savefig(
+        buffer, format=kind, dpi=DPI, bbox_inches="tight", pad_inches=0.05, pil_kwargs=quality
+    )
     plt.close(figure)
-    display(Image(data=buffer.getvalue(), format="jpeg" if photo else "png", alt=alt))
+    display(Image(data=buffer.getvalue(), format=kind, alt=alt))
 
 
 def show_images(images: Sequence[Picture] | Picture, alt: str, **layout) -> None:
@@ -137,25 +170,37 @@ def show_images(images: Sequence[Picture] | Picture, alt: str, **layout) -> None
     show(figure, alt, photo=to_uint8(images[0]).shape[1] > 64)
 
 
-def show_losses(curves: dict[str, Sequence[float]], alt: str, smooth: int = 50, log: bool = True):
-    """Show losses by training step, each as a running mean over `smooth` steps."""
+def show_losses(
+    curves: dict[str, Sequence[float]], alt: str, smooth: int = 50, log: bool = True
+) -> None:
+    """Show losses by training step, each as a running mean over `smooth` steps.
+
+    After a short run the mean is over a quarter of the steps. A run without a step draws nothing.
+    """
     figure, axes = plt.subplots(figsize=(6, 2.6))
-    for name, losses in curves.items():
-        window = min(smooth, len(losses))
-        if window:
-            sums = np.cumsum(np.concatenate([[0.0], np.asarray(losses, dtype=float)]))
-            means = (sums[window:] - sums[:-window]) / window
-            axes.plot(np.arange(window, len(losses) + 1), means, label=name)
+    for colour, (name, losses) in zip(cycle(COLOURS), curves.items(), strict=False):
+        window = max(1, min(smooth, len(losses) // 4))
+        sums = np.cumsum(np.concatenate([[0.0], np.asarray(losses, dtype=float)]))
+        means = (sums[window:] - sums[:-window]) / window
+        style = "o" if len(means) == 1 else "-"
+        axes.plot(np.arange(window, len(losses) + 1), means, style, label=name, color=colour)
     axes.set(xlabel="training step", ylabel="loss", yscale="log" if log else "linear")
     axes.legend(frameon=False)
     show(figure, alt)
 
 
-def save_gif(path: str | Path, frames: Sequence[Picture], seconds: float = 4.0, scale: int = 1):
+def save_gif(
+    path: str | Path, frames: Sequence[Picture], seconds: float = 4.0, scale: int = 1
+) -> None:
     """Write pictures as a GIF that plays in `seconds` and repeats; each pixel `scale` wide."""
-    arrays = [to_uint8(frame).repeat(scale, axis=0).repeat(scale, axis=1) for frame in frames]
+    pictures = [_enlarged(picture, scale) for picture in _list_of_pictures(frames)]
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    imageio.imwrite(path, arrays, extension=".gif", duration=1000 * seconds / len(arrays), loop=0)
+    duration = 1000 * seconds / len(pictures)  # milliseconds a frame
+    imageio.imwrite(path, pictures, extension=".gif", duration=duration, loop=0)
+
+
+def _enlarged(picture: np.ndarray, scale: int) -> np.ndarray:
+    return picture.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def show_gif(path: str | Path, alt: str) -> None:
@@ -171,12 +216,17 @@ def slider(
     step: float = 0.05,
     label: str = "amount",
     width: int = 320,
-):
-    """Show a slider under which `render(value)` is drawn, and drawn again when it moves."""
-    import ipywidgets as widgets
+) -> tuple[widgets.FloatSlider, widgets.Image]:
+    """Show a slider under which `render(value)` is drawn, and drawn again when it moves.
+
+    Returns both widgets. `width` is the picture's, in screen pixels.
+    """
 
     def encode(number: float) -> bytes:
-        return imageio.imwrite("<bytes>", to_uint8(render(number)), extension=".png")
+        picture = to_uint8(render(number))
+        small = picture.shape[1] <= 64  # a browser would blur small pictures
+        picture = _enlarged(picture, max(1, width // picture.shape[1])) if small else picture
+        return imageio.imwrite("<bytes>", picture, extension=".png")
 
     control = widgets.FloatSlider(value, min=low, max=high, step=step, description=label)
     picture = widgets.Image(value=encode(value), format="png", width=width)
@@ -186,6 +236,9 @@ def slider(
 
 
 def as_batch(images: Sequence[np.ndarray]) -> Tensor:
-    """uint8 pictures H x W x 3 of one size as a batch N x 3 x H x W, float32 in [-1, 1]."""
-    stacked = torch.stack([torch.from_numpy(np.ascontiguousarray(image)) for image in images])
+    """uint8 pictures H x W x 3 of one size as a batch N x 3 x H x W, float32 in [-1, 1].
+
+    Grey pictures get three equal channels. Raises ValueError as `image_grid` does.
+    """
+    stacked = torch.from_numpy(np.stack(_list_of_pictures(images)))
     return stacked.permute(0, 3, 1, 2).float() / 127.5 - 1

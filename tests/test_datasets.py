@@ -17,7 +17,7 @@ import pytest
 import torch
 import torchvision
 
-from course_utils import datasets
+from course_utils import datasets, downloads
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_a_server_that_never_answers_is_given_up(elsewhere, monkeypatch):
     silent = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
     monkeypatch.setattr(torchvision.datasets.FashionMNIST, "mirrors", [address])
-    monkeypatch.setattr(datasets, "_SECONDS", 0.5)
+    monkeypatch.setattr(downloads, "SECONDS_TO_CONNECT", 0.5)
     start = time.perf_counter()
     with pytest.raises(ConnectionError, match="FashionMNIST could not be fetched"):
         datasets.from_torchvision("FashionMNIST")

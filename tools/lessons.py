@@ -25,6 +25,8 @@ NOTEBOOKS = ROOT / "notebooks"
 SOLUTIONS = sorted((NOTEBOOKS / "solutions").glob("[0-9]*.ipynb"))
 LESSONS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 MEASURED = ROOT / "data" / "measured.json"
+# What a lesson fetches where the network allows; all run without.
+DOWNLOADS = {"01_noise": "YOLO's weights (5 MB) if it can, and works without"}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 SETUP = """\
@@ -36,8 +38,8 @@ if "google.colab" in sys.modules:
     import subprocess
 
     repository = "{repository}"
-    assert repository, "Upload the course's folder to Colab first: it has no public address yet."
     if not os.path.isdir("/content/course"):
+        assert repository, "The course has no public address yet: upload it to /content/course."
         subprocess.run(["git", "clone", "--depth=1", repository, "/content/course"], check=True)
     sys.path.insert(0, "/content/course")
     os.chdir("/content/course/{folder}")
@@ -103,9 +105,10 @@ def takes(stem):
     found = measured()["lessons"].get(stem)
     if found is None:
         return None
+    downloads = DOWNLOADS.get(stem, "nothing")
     return (
-        f"**Takes** {minutes(found['seconds'])} and {found['memory_gb']:.1f} GB of memory on a "
-        f"laptop with 2 cores, downloads included: none."
+        f"**Takes** {minutes(found['seconds'])} and {found['memory_gb']:.1f} GB of memory on 2 "
+        f"processor cores. Downloads {downloads}."
     )
 
 

@@ -25,5 +25,6 @@ def remove_noise(
     """
     amount = torch.as_tensor(amount, dtype=xt.dtype, device=xt.device).reshape(-1, 1, 1, 1)
     signal = 1 - amount
-    x0 = torch.where(signal > 0, (xt - amount * noise) / signal.clamp(min=1e-6), 0.0)
+    x0 = (xt - amount * noise) / torch.where(signal > 0, signal, 1.0)  # never a division by 0
+    x0 = torch.where(signal > 0, x0, 0.0)
     return mix_noise(x0, noise, target)

@@ -1,0 +1,226 @@
+"""The exercises of lesson 00: shapes, pictures in and out, seeds, and one line of the notation."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from course_utils.checks.exercise import Exercise, Mistake
+
+numbers_in_a_batch = Exercise(
+    right=32 * 1 * 28 * 28,
+    mistakes=[
+        Mistake(28 * 28, "that is one picture; a batch has 32 of them."),
+        Mistake(32 * 32 * 32, "MNIST's pictures are 28 x 28, not 32 x 32."),
+        Mistake(32 * 3 * 28 * 28, "MNIST is grey: 1 channel, not 3."),
+        Mistake(32 * 28, "that counts one row of each picture: a picture has 28 of them."),
+    ],
+    hints=[
+        "A batch is N x C x H x W: multiply the four numbers.",
+        "N = 32 pictures, C = 1 channel (grey), H = W = 28.",
+    ],
+    praise="32 x 1 x 28 x 28 = 25,088 numbers.",
+)
+
+
+def _typed(result, kind: torch.dtype):
+    """The result where its type is `kind`, else the type's name: the check then compares names."""
+    if result is None or result is ...:
+        return None
+    if isinstance(result, np.ndarray) and kind == torch.uint8:
+        result = torch.from_numpy(np.ascontiguousarray(result))
+    if not isinstance(result, Tensor):
+        return type(result).__name__
+    return result if result.dtype == kind else str(result.dtype)
+
+
+def _photographs() -> list[tuple]:
+    drawn = np.random.default_rng(0)
+    return [(drawn.integers(0, 256, size, dtype=np.uint8),) for size in ((4, 6, 3), (5, 5, 3))]
+
+
+def _to_tensor(image: np.ndarray) -> Tensor:
+    return torch.from_numpy(image).permute(2, 0, 1).float() / 127.5 - 1
+
+
+picture_to_tensor = Exercise(
+    right=_to_tensor,
+    cases=_photographs,
+    outcome=lambda answer, image: _typed(answer(image), torch.float32),
+    mistakes=[
+        Mistake(
+            lambda image: torch.from_numpy(image).permute(2, 0, 1).float() / 255,
+            "this lies in [0, 1]. Our range is [-1, 1]: black is -1, white is 1.",
+        ),
+        Mistake(
+            lambda image: torch.from_numpy(image).permute(2, 0, 1).float() / 255 - 1,
+            "this lies in [-1, 0]. The range is 2 wide: divide by 127.5, not by 255.",
+        ),
+        Mistake(
+            lambda image: torch.from_numpy(image).float() / 127.5 - 1,
+            "the channels are still last. A model wants C x H x W: look for `permute`.",
+        ),
+        Mistake(
+            lambda image: torch.from_numpy(image).float().reshape(3, *image.shape[:2]) / 127.5 - 1,
+            "`reshape` keeps the numbers in their order and so cuts the picture into stripes. "
+            "`permute` moves the axes.",
+        ),
+        Mistake(
+            lambda image: torch.from_numpy(image).float().permute(2, 1, 0) / 127.5 - 1,
+            "height and width are swapped: this is C x W x H (what `.T` gives).",
+        ),
+        Mistake(
+            lambda image: _to_tensor(image)[None],
+            "this is a batch of one picture, 1 x C x H x W. Here one picture is asked for.",
+        ),
+        Mistake(
+            lambda image: torch.from_numpy(image / 127.5 - 1).permute(2, 0, 1),
+            "the numbers are float64, numpy's default, and the weights of a model are float32: "
+            "convert with `.float()`.",
+        ),
+    ],
+    hints=[
+        "Three things change: the order of the axes, the type, the range.",
+        "Axes: `tensor.permute(2, 0, 1)` makes C x H x W of H x W x C.",
+        "Range: 0 must become -1 and 255 must become 1, so divide by 127.5 and subtract 1 "
+        "(after `.float()`).",
+    ],
+    praise="Channels first, float32, in [-1, 1].",
+)
+
+
+def _model_outputs() -> list[tuple]:
+    generator = torch.Generator().manual_seed(1)
+    return [(1.2 * torch.randn(3, 4, 6, generator=generator),)]
+
+
+def _to_picture(x: Tensor) -> Tensor:
+    return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0)
+
+
+tensor_to_picture = Exercise(
+    right=_to_picture,
+    cases=_model_outputs,
+    outcome=lambda answer, x: _typed(answer(x), torch.uint8),
+    mistakes=[
+        Mistake(
+            # what a cast of 260 gives is left to the processor: here it wraps, as on most
+            lambda x: ((x + 1) * 127.5).round().long().remainder(256).byte().permute(1, 2, 0),
+            "values outside of [-1, 1] wrap around: what is brighter than white turns dark. "
+            "Clip them first, with `clamp`.",
+        ),
+        Mistake(
+            lambda x: ((x.clamp(-1, 1) + 1) * 127.5).byte().permute(1, 2, 0),
+            "turning a float into uint8 cuts off what is behind the point, so the picture gets "
+            "darker by half a step. Use `round` before it.",
+        ),
+        Mistake(
+            lambda x: (x.clamp(0, 1) * 255).round().byte().permute(1, 2, 0),
+            "you took [0, 1] for the range: everything darker than mid-grey became black.",
+        ),
+        Mistake(
+            lambda x: ((x.clamp(-1, 1) + 1) * 127.5).round().byte(),
+            "the channels are still first. A picture file wants H x W x C: look for `permute`.",
+        ),
+        Mistake(
+            lambda x: _to_picture(x).float(),
+            "the numbers are right and the type is not: a picture file holds uint8.",
+        ),
+    ],
+    hints=[
+        "Undo the other exercise, from its end to its start, and think of values beyond the range.",
+        "In this order: `clamp(-1, 1)`, add 1, times 127.5, `round()`, uint8, `permute(1, 2, 0)`.",
+    ],
+    praise="Clipped, rounded, channels last.",
+)
+
+
+def _behaviour(answer, seed: int):
+    """What is asked of seeded noise, as yes (1) and no (0)."""
+    torch.manual_seed(123)
+    expected = torch.rand(1)
+    torch.manual_seed(123)
+    first = answer((64, 64), seed)
+    if not isinstance(first, Tensor):
+        return _typed(first, torch.float32)
+    undisturbed = torch.equal(torch.rand(1), expected)
+    again, other = answer((64, 64), seed), answer((64, 64), seed + 1)
+    return torch.tensor(
+        [
+            tuple(first.shape) == (64, 64),
+            torch.equal(first, again),
+            not torch.equal(first, other),
+            abs(first.mean().item()) < 0.1,
+            abs(first.std().item() - 1) < 0.1,
+            undisturbed,
+        ]
+    ).float()
+
+
+def _seeded(shape, seed):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _seeded_for_all(shape, seed):
+    torch.manual_seed(seed)
+    return torch.randn(shape)
+
+
+seeded_noise = Exercise(
+    right=_seeded,
+    cases=lambda: [(0,), (41,)],
+    outcome=_behaviour,
+    mistakes=[
+        Mistake(
+            lambda shape, seed: torch.randn(shape),
+            "two calls with the same seed give different noise: the seed is not used.",
+        ),
+        Mistake(
+            lambda shape, seed: torch.randn(shape, generator=torch.Generator().manual_seed(0)),
+            "every seed gives the same noise: use the seed that you are given.",
+        ),
+        Mistake(
+            _seeded_for_all,
+            "`torch.manual_seed` sets the seed of the whole program: whoever draws after you gets "
+            "other numbers. Make a `torch.Generator` of your own.",
+        ),
+        Mistake(
+            lambda shape, seed: torch.rand(shape, generator=torch.Generator().manual_seed(seed)),
+            "`rand` is uniform in [0, 1). Gaussian noise is `randn`, with an n for normal.",
+        ),
+    ],
+    hints=[
+        "`torch.Generator().manual_seed(seed)` is a source of numbers that is yours alone.",
+        "Pass it on: `torch.randn(shape, generator=...)`.",
+    ],
+    praise="The same seed gives the same noise, and nobody else is disturbed.",
+)
+
+alpha_bar_of_sigma = Exercise(
+    right=lambda sigma: 1 / (1 + sigma**2),
+    cases=lambda: [(torch.tensor([0.002, 0.1, 0.5, 1.0, 3.0, 80.0]),)],
+    mistakes=[
+        Mistake(
+            lambda sigma: 1 / (1 + sigma**2).sqrt(),
+            "this is the amplitude of the signal, the square root of alpha_bar.",
+        ),
+        Mistake(
+            lambda sigma: sigma**2 / (1 + sigma**2),
+            "this is the share of the noise, 1 - alpha_bar.",
+        ),
+        Mistake(
+            lambda sigma: 1 / (1 + sigma),
+            "sigma is a standard deviation; variances add up, so square it.",
+        ),
+        Mistake(
+            lambda sigma: 1 - sigma**2,
+            "this would hold if sigma^2 were 1 - alpha_bar. EDM divides the picture's amplitude "
+            "out: sigma^2 = (1 - alpha_bar) / alpha_bar.",
+        ),
+    ],
+    hints=[
+        "Square both sides of sigma = sqrt((1 - alpha_bar) / alpha_bar).",
+        "sigma^2 alpha_bar = 1 - alpha_bar; now collect alpha_bar on one side.",
+    ],
+    praise="From EDM's world back to DDPM's.",
+    tolerance=1e-5,
+)

@@ -1,0 +1,61 @@
+"""Fetch a file: whole or not at all, and quick to say that there is no network."""
+
+import os
+import queue
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+SECONDS_TO_CONNECT = 4
+
+
+def fetch(address: str, path: Path, seconds: float = 60, smallest: int = 100_000) -> Path:
+    """Fetch `address` to the file `path`, unless it is there; return the path.
+
+    The file appears when all of it has arrived. Raises OSError, with a reason in one line, where
+    the network does not answer within some 5 seconds, where the transfer takes more than `seconds`,
+    or where what arrives has fewer than `smallest` bytes (an error page, for instance).
+    """
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half_written = path.with_name(f".{path.name}.{os.getpid()}")
+    until = time.monotonic() + seconds
+    try:
+        with open_address(address) as response, half_written.open("wb") as file:
+            length = int(response.headers.get("Content-Length") or 0)
+            while block := response.read(1 << 16):
+                file.write(block)
+                if time.monotonic() > until:
+                    raise OSError(f"{path.name} was not there after {seconds:g} seconds")
+        if half_written.stat().st_size < max(length, smallest):
+            raise OSError(f"{path.name} did not arrive whole")
+        os.replace(half_written, path)
+    finally:
+        half_written.unlink(missing_ok=True)
+    return path
+
+
+def open_address(address: str) -> Any:
+    """Open an address, or raise OSError after a few seconds, a slow name server's included."""
+    answer: queue.Queue = queue.Queue()
+
+    def connect() -> None:
+        try:
+            answer.put(urllib.request.urlopen(address, timeout=SECONDS_TO_CONNECT))
+        except Exception as error:
+            answer.put(error)
+
+    # A thread, because no timeout of Python's covers the look-up of the name.
+    threading.Thread(target=connect, daemon=True).start()
+    try:
+        result = answer.get(timeout=SECONDS_TO_CONNECT + 1)
+    except queue.Empty:
+        result = TimeoutError("no answer")
+    if isinstance(result, Exception):
+        reason = getattr(result, "reason", None) or result
+        reason = getattr(reason, "strerror", None) or reason
+        raise OSError(f"{address.rsplit('/', 1)[1]} cannot be fetched ({reason})") from result
+    return result

@@ -1,0 +1,69 @@
+"""Measure lessons on this machine: `python tools/measure.py [LESSON ...]` (Linux only).
+
+Executes each lesson in a fresh kernel, without touching its file, and writes into
+data/measured.json how long the whole run took, kernel start included, and the most memory that
+the kernel's process held. A LESSON is a number or a path as in tools/lessons.py; without one: all.
+What is there of other lessons stays. `tools/lessons.py sync` then stamps the numbers.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the folder of `tools`
+from tools import lessons  # noqa: E402
+
+# As in the Makefile: what is measured is what the tests run.
+SETTINGS = {"TQDM_DISABLE": "1", "COURSE_CAMERA": "sample", "COURSE_BUDGET": "1"}
+
+
+def peak_memory(pid: int) -> float:
+    """The most resident memory that a living process has held so far, in GB (10^9 bytes)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / 1e9
+    raise RuntimeError(f"Linux does not say how much memory process {pid} held.")
+
+
+def processor() -> str:
+    """The processor's name, as Linux gives it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else "unknown"
+
+
+def measure(path: Path) -> dict[str, float]:
+    """Execute a notebook and return its seconds and memory_gb. Raises what a cell raises."""
+    nb = nbformat.read(path, as_version=4)
+    started = time.perf_counter()
+    client = NotebookClient(nb, timeout=600, resources={"metadata": {"path": str(path.parent)}})
+    with client.setup_kernel():
+        for index, cell in enumerate(nb.cells):
+            client.execute_cell(cell, index)
+        memory = peak_memory(client.km.provisioner.pid)
+    return {"seconds": round(time.perf_counter() - started, 1), "memory_gb": round(memory, 2)}
+
+
+def main(*names: str) -> None:
+    if not Path("/proc/self/status").exists():
+        sys.exit("Memory is read from /proc: measure on Linux.")
+    os.environ.update(SETTINGS)
+    threads = int(os.environ.setdefault("OMP_NUM_THREADS", "2"))
+    asked = [path for name in names for path in lessons.named(name)] or lessons.LESSONS
+    for path in [path for path in asked if path in lessons.LESSONS]:
+        print(f"measuring {path.name}", end=" ", flush=True)
+        found = measure(path)
+        print(f"{found['seconds']} s, {found['memory_gb']} GB")
+        kept = lessons.measured()
+        kept.update(processor=processor(), threads=threads)
+        kept["lessons"] = dict(sorted((kept["lessons"] | {path.stem: found}).items()))
+        lessons.MEASURED.write_text(json.dumps(kept, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
