@@ -277,8 +277,10 @@ def refuse(*arguments, **options):
 socket.getaddrinfo = socket.create_connection = socket.socket.connect = refuse
 
 import cv2, numpy, torch
+from PIL import Image
 def state():
-    return [torch.get_num_threads(), cv2.getNumThreads(), torch._tensor_str.PRINT_OPTS.linewidth,
+    return [id(Image.open), id(torch.save), id(cv2.imread), id(cv2.imwrite),
+            torch.get_num_threads(), cv2.getNumThreads(), torch._tensor_str.PRINT_OPTS.linewidth,
             str(numpy.get_printoptions()), sorted(os.environ.items())]
 torch.set_num_threads(2)
 before = state()
