@@ -39,6 +39,14 @@ def overlap(a, b):
     return width * height / (sum(areas) - width * height)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def ultralytics_settings_elsewhere(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        place = str(tmp_path_factory.mktemp("settings"))
+        patch.setitem(person.ULTRALYTICS_ENVIRONMENT, "YOLO_CONFIG_DIR", place)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_weights(monkeypatch, tmp_path):
     """Without this a machine whose owner has fetched the weights would test something else."""
