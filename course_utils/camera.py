@@ -181,7 +181,7 @@ def _from_file(path: Path, longest_side: int) -> Image.Image:
         )
     try:
         return _picture(path, longest_side)
-    except UnidentifiedImageError:
+    except (UnidentifiedImageError, ImportError):  # ultralytics' Image.open raises the latter
         pass  # no picture: perhaps a video
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path.name} cannot be read: {_first_line(error)}.") from error

@@ -164,7 +164,11 @@ def _ultralytics_kept_apart() -> Iterator[None]:
     """Undo what ultralytics changes for the whole process when it is imported and used."""
     import cv2
     import torch
+    from PIL import Image
 
+    # It puts its own functions in these places; its Image.open installs a package when it fails.
+    replaced = [(Image, "open"), (torch, "save"), (cv2, "imread"), (cv2, "imwrite")]
+    functions = [getattr(module, name) for module, name in replaced]
     environment = dict(os.environ)
     threads, opencv_threads = torch.get_num_threads(), cv2.getNumThreads()
     os.environ.update(ULTRALYTICS_ENVIRONMENT)
@@ -175,6 +179,8 @@ def _ultralytics_kept_apart() -> Iterator[None]:
         for name in os.environ.keys() - environment.keys():
             del os.environ[name]
         os.environ.update(environment)
+        for (module, name), function in zip(replaced, functions, strict=True):
+            setattr(module, name, function)
         torch.set_num_threads(threads)
         torch.set_printoptions(profile="default")
         cv2.setNumThreads(opencv_threads)

@@ -94,8 +94,8 @@ def progress(losses: Iterable[float], total: int) -> Iterator[float]:
     """Pass on what a training loop yields, under a progress bar with the time that is left.
 
     When the learner interrupts the cell, the loop ends after the step it is in and returns
-    normally: the model keeps what it has learned. `losses` yields one number a step; `total` is
-    the number of steps.
+    normally: the model keeps what it has learned. A second interrupt stops the step itself, with
+    KeyboardInterrupt. `losses` yields one number a step; `total` is the number of steps.
     """
     done = 0
     with _interrupt_as_flag() as asked, tqdm(total=total, unit="step", mininterval=0.5) as bar:

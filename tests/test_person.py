@@ -39,6 +39,14 @@ def overlap(a, b):
     return width * height / (sum(areas) - width * height)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def ultralytics_settings_elsewhere(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        place = str(tmp_path_factory.mktemp("settings"))
+        patch.setitem(person.ULTRALYTICS_ENVIRONMENT, "YOLO_CONFIG_DIR", place)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_weights(monkeypatch, tmp_path):
     """Without this a machine whose owner has fetched the weights would test something else."""
@@ -277,8 +285,10 @@ def refuse(*arguments, **options):
 socket.getaddrinfo = socket.create_connection = socket.socket.connect = refuse
 
 import cv2, numpy, torch
+from PIL import Image
 def state():
-    return [torch.get_num_threads(), cv2.getNumThreads(), torch._tensor_str.PRINT_OPTS.linewidth,
+    return [id(Image.open), id(torch.save), id(cv2.imread), id(cv2.imwrite),
+            torch.get_num_threads(), cv2.getNumThreads(), torch._tensor_str.PRINT_OPTS.linewidth,
             str(numpy.get_printoptions()), sorted(os.environ.items())]
 torch.set_num_threads(2)
 before = state()

@@ -169,7 +169,10 @@ def test_what_is_no_list_of_pictures_is_named(images, message):
 @pytest.mark.parametrize("titles", [None, list("abcd"), ["two\nlines"] * 4])
 def test_titles_keep_close_and_clear_of_each_other(titles):
     figure = plotting.image_grid(
-        NOISE[:8], titles, row_titles=["a rather long row title", "b"], title="Above all"
+        NOISE[:8],
+        titles,
+        row_titles=["a rather long row title", "b"],
+        title="A title above two rows of four",
     )
     axes = figure.axes[0]
     boxes = [text.get_window_extent() for text in axes.texts]
