@@ -133,6 +133,14 @@ def test_at_works_where_there_is_no_float64():
     assert picked.device.type == "meta" and picked.dtype == torch.float32
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_pictures_and_steps_may_both_be_on_a_gpu():
+    schedule, t = NoiseSchedule(linear_betas(10)), torch.tensor([1, 10])
+    x0, eps = torch.ones(2, 1, 4, 4), torch.full((2, 1, 4, 4), 0.5)
+    there = forward_jump(x0.cuda(), eps.cuda(), t.cuda(), schedule)
+    torch.testing.assert_close(there.cpu(), forward_jump(x0, eps, t, schedule))
+
+
 def test_forward_jump_is_diffusers_add_noise():
     generator = torch.Generator().manual_seed(0)
     x0, eps = (torch.randn(16, 3, 8, 8, generator=generator) for _ in range(2))
