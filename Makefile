@@ -3,8 +3,9 @@ PYTHON ?= python3
 LESSON ?=
 VENV := .venv
 BIN := $(VENV)/bin
-# The same settings for `make run` and for the tests: their outputs are compared.
-SETTINGS := TQDM_DISABLE=1 COURSE_CAMERA=sample OMP_NUM_THREADS=2
+# The same settings for `make run` and for the tests: their outputs are compared. One thread each,
+# since the tests run two lessons side by side, and threads that wait for each other do so badly.
+SETTINGS := TQDM_DISABLE=1 COURSE_CAMERA=sample COURSE_BUDGET=1 OMP_NUM_THREADS=1
 
 .PHONY: help start test run sync badges measure lint
 .DEFAULT_GOAL := help
@@ -14,9 +15,11 @@ help:  ## list the targets
 
 $(BIN)/python:
 	@$(PYTHON) -c "import sys; v = sys.version.split()[0]; sys.exit(None if sys.version_info >= (3, 11) else f'The course needs Python 3.11 or newer and this is {v}. Name another one: make PYTHON=python3.12 ...')"
-	$(PYTHON) -m venv $(VENV)
+	@# Half an environment (Debian without python3-venv makes one) would look like a whole one.
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/installed: requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the course into $(VENV): some minutes the first time, and several GB."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
@@ -25,10 +28,11 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@touch $@
 
 start: $(VENV)/installed  ## install the course and open it in JupyterLab
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	@# Training threads that wait by spinning stall for seconds when a browser wants the core.
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 test: $(VENV)/installed-dev  ## unit tests, lesson rules, every cell of every lesson; one lesson: make test LESSON=03
-	$(SETTINGS) $(BIN)/python -m pytest --nbval $(if $(LESSON),-k "$(LESSON)_")
+	$(SETTINGS) $(BIN)/python -m pytest --nbval -n 2 --dist loadfile $(if $(LESSON),-k "$(LESSON)_")
 
 run: $(VENV)/installed-dev  ## execute lessons and keep their outputs: make run LESSON=03
 	$(SETTINGS) $(BIN)/python tools/lessons.py run $(LESSON)
@@ -39,7 +43,7 @@ sync: $(VENV)/installed-dev  ## copy course_utils/built, set-up cells and measur
 badges: sync  ## after setting the repository's address in pyproject.toml: stamp it into the lessons
 
 measure: $(VENV)/installed-dev  ## time every lesson on this machine and write data/measured.json
-	$(SETTINGS) $(BIN)/python tools/measure.py $(LESSON)
+	$(SETTINGS) OMP_NUM_THREADS=2 $(BIN)/python tools/measure.py $(LESSON)
 	$(BIN)/python tools/lessons.py sync
 
 lint: $(VENV)/installed-dev  ## ruff, and: no lesson shows stale code or stale outputs

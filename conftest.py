@@ -4,6 +4,7 @@ import os
 
 
 def pytest_configure(config):
-    os.environ.update(TQDM_DISABLE="1", COURSE_CAMERA="sample", OMP_NUM_THREADS="2")
-    os.environ["COURSE_BUDGET"] = "1"
+    # As SETTINGS in the Makefile.
+    os.environ.update(TQDM_DISABLE="1", COURSE_CAMERA="sample", COURSE_BUDGET="1")
+    os.environ["OMP_NUM_THREADS"] = "1"
     config.option.nbval_sanitize_with = str(config.rootpath / "tests" / "sanitize.cfg")

@@ -22,7 +22,7 @@ class PlainUNet(nn.Module):
     after the last convolution: a pixel, or noise, can have any value.
     """
 
-    def __init__(self, channels: int = 1, widths: tuple[int, ...] = (32, 64, 128)):
+    def __init__(self, channels: int = 1, widths: tuple[int, ...] = (16, 32, 64)):
         super().__init__()
         self.down = nn.ModuleList(
             double_conv(a, b) for a, b in zip((channels, *widths), widths, strict=False)

@@ -27,7 +27,7 @@ def train(
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99))
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=0.1)
     device = next(model.parameters()).device
-    model.train()
+    model.to(memory_format=torch.channels_last).train()  # the order convolutions are fastest in
     for _ in range(steps):
         chosen = torch.randint(len(data[0]), (batch_size,), generator=generator)
         batch = [tensor[chosen].to(device) for tensor in data]
