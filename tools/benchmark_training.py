@@ -1,4 +1,4 @@
-"""How much faster is the course's training loop than the plain one? `python tools/benchmark_training.py`
+"""How much faster than a plain loop is the course's? `python tools/benchmark_training.py`
 
 Trains lesson 03's U-Net on MNIST with the same batches and threads in two ways and prints pictures
 per second: a plain float32 loop over a `DataLoader` on a `TensorDataset` in memory, and

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 def double_conv(in_channels: int, out_channels: int) -> nn.Sequential:
-    """Two 3 x 3 convolutions, each with its activation: the U-Net's block. Keeps height and width."""
+    """The U-Net's block: two 3 x 3 convolutions with activations. Keeps height and width."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, padding=1),
         nn.SiLU(),

@@ -28,11 +28,11 @@ conv_size = Exercise(
         ),
     ],
     hints=[
-        "Think of the padded side first: size + 2 * padding. In how many places can the kernel lie?",
+        "The padded side is size + 2 * padding. In how many places can the kernel lie?",
         "With stride 1 it can lie in (padded side - kernel + 1) places.",
         "With a stride, count the moves: (padded side - kernel) // stride, plus the first place.",
     ],
-    praise="28 with kernel 3, stride 2, padding 1 gives 14; the U-Net's 572 with kernel 3 gives 570.",
+    praise="28 with kernel 3, stride 2, padding 1 gives 14; 572 with kernel 3 alone gives 570.",
 )
 
 
@@ -116,11 +116,11 @@ best_guess = Exercise(
         ),
     ],
     hints=[
-        "Bayes: a's weight is the probability of seeing xt if a is true, divided by the sum of both.",
+        "Bayes: a's weight is the density of xt if a is true, divided by the sum for both.",
         "Given a, xt is Gaussian around a: its density goes as exp(-|xt - a|^2 / (2 noise_std^2)), "
         "with the squares summed over all pixels.",
-        "weights = torch.softmax(torch.stack([-da, -db]) / (2 * noise_std**2), dim=0), where da and "
-        "db are the summed squares; then weights[0] * a + weights[1] * b.",
+        "weights = torch.softmax(torch.stack([-da, -db]) / (2 * noise_std**2), dim=0), where da "
+        "and db are the summed squares; then weights[0] * a + weights[1] * b.",
     ],
     praise="With 60,000 pictures in place of two this is conditional_mean.",
 )

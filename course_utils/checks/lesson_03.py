@@ -1,0 +1,188 @@
+"""The exercises of lesson 03: the U-Net's arithmetic, skips, and moving part of the way."""
+
+import torch
+from torch.nn import functional
+
+from course_utils.built.noise import mix_noise
+from course_utils.checks.exercise import Exercise, Mistake
+
+
+def _unet_output(lost_down=4, lost_bottom=4, lost_up=4):
+    """The output's side when each level loses so many pixels on its way down, at the bottom, up."""
+
+    def output(size, levels):
+        for _ in range(levels - 1):
+            size = (size - lost_down) // 2
+        size -= lost_bottom
+        for _ in range(levels - 1):
+            size = size * 2 - lost_up
+        return size
+
+    return output
+
+
+unet_output = Exercise(
+    right=_unet_output(),
+    cases=lambda: [(572, 5), (188, 4), (44, 2), (700, 5)],
+    mistakes=[
+        Mistake(
+            _unet_output(2, 2, 2),
+            "one convolution takes 2 off a side, and each level has two of them.",
+        ),
+        Mistake(
+            _unet_output(lost_up=0),
+            "the blocks on the way up have convolutions too, and they take 4 off as well.",
+        ),
+        Mistake(
+            _unet_output(lost_bottom=0),
+            "the lowest level has a block of its own: two convolutions at the coarsest resolution.",
+        ),
+        Mistake(
+            lambda size, levels: _unet_output()(size, levels + 1),
+            "you halve once too often: with 5 levels there are 4 steps down.",
+        ),
+        Mistake(
+            lambda size, levels: size,
+            "without padding every convolution takes 2 off a side, so the output is smaller.",
+        ),
+    ],
+    hints=[
+        "Follow the figure: 572 - 4 = 568, half of it 284, minus 4 ...",
+        "levels - 1 times: size = (size - 4) // 2. Then size - 4 at the bottom.",
+        "levels - 1 times on the way up: size = 2 * size - 4.",
+    ],
+    praise="And 572 is no accident: the side must be even before every halving.",
+)
+
+
+def _skip_cases() -> list[tuple]:
+    generator = torch.Generator().manual_seed(5)
+    return [
+        (
+            torch.randn(2, 3, 4, 4, generator=generator),
+            torch.randn(2, 5, 8, 8, generator=generator),
+        ),
+        (
+            torch.randn(1, 4, 2, 3, generator=generator),
+            torch.randn(1, 4, 4, 6, generator=generator),
+        ),
+    ]
+
+
+def _enlarged(x):
+    return functional.interpolate(x, scale_factor=2)
+
+
+def _tiled_join(x, skip):
+    return torch.cat([x.repeat(1, 1, 2, 2), skip], dim=1)
+
+
+join = Exercise(
+    right=lambda x, skip: torch.cat([_enlarged(x), skip], dim=1),
+    cases=_skip_cases,
+    mistakes=[
+        Mistake(
+            lambda x, skip: torch.cat([skip, _enlarged(x)], dim=1),
+            "the order is turned: here the enlarged x comes first, then the skip.",
+        ),
+        Mistake(
+            _tiled_join,
+            "repeat lays four copies side by side; each pixel should become a 2 x 2 block.",
+        ),
+        Mistake(
+            lambda x, skip: torch.cat(
+                [functional.interpolate(x, scale_factor=2, mode="bilinear"), skip], dim=1
+            ),
+            "this interpolates between pixels; repeat them (nearest neighbour).",
+        ),
+        Mistake(
+            lambda x, skip: torch.cat([x, functional.max_pool2d(skip, 2)], dim=1),
+            "you shrink the skip to fit. Then its detail is gone, and that is what it was for.",
+        ),
+        Mistake(
+            lambda x, skip: _enlarged(x),
+            "the skip is not in it.",
+        ),
+    ],
+    hints=[
+        "Two steps: make x as large as skip, then put the two together.",
+        "torch.nn.functional.interpolate(x, scale_factor=2) repeats pixels.",
+        "torch.cat([...], dim=1) joins along the channels, the second dimension.",
+    ],
+    praise="This line is the whole difference between an hourglass and a U-Net.",
+)
+
+block_parameters = Exercise(
+    right=lambda c_in, c_out: 9 * c_in * c_out + c_out + 9 * c_out * c_out + c_out,
+    cases=lambda: [(1, 16), (48, 16), (32, 16), (64, 128)],
+    mistakes=[
+        Mistake(
+            lambda c_in, c_out: 9 * c_in * c_out + 9 * c_out * c_out,
+            "the biases are missing: one for each output channel, in both convolutions.",
+        ),
+        Mistake(
+            lambda c_in, c_out: 2 * (9 * c_in * c_out + c_out),
+            "the second convolution takes c_out channels in, not c_in.",
+        ),
+        Mistake(
+            lambda c_in, c_out: 9 * c_in * c_out + c_out,
+            "this is one convolution; the block has two.",
+        ),
+        Mistake(
+            lambda c_in, c_out: 3 * c_in * c_out + c_out + 3 * c_out * c_out + c_out,
+            "a 3 x 3 kernel has 9 weights, not 3.",
+        ),
+        Mistake(
+            lambda c_in, c_out: 9 * c_in + c_out + 9 * c_out + c_out,
+            "every output channel has a kernel of its own for every input channel: multiply.",
+        ),
+    ],
+    hints=[
+        "One convolution has a 3 x 3 kernel for each pair of an input and an output channel.",
+        "That makes 9 * c_in * c_out weights and c_out biases. The block has two convolutions.",
+        "The second goes from c_out to c_out.",
+    ],
+    praise="The finest skip costs 9 * 16 * 16 = 2,304 weights, and little else buys so much.",
+)
+
+
+def _move_cases() -> list[tuple]:
+    generator = torch.Generator().manual_seed(6)
+    x0, noise = torch.randn(2, 2, 1, 4, 4, generator=generator).unbind()
+    return [
+        (mix_noise(x0, noise, a), x0 + 0.1, a, b) for a, b in ((1.0, 0.9), (0.6, 0.2), (0.3, 0.0))
+    ]
+
+
+move = Exercise(
+    right=lambda x, guess, a, b: x + (a - b) / a * (guess - x),
+    cases=_move_cases,
+    mistakes=[
+        Mistake(
+            lambda x, guess, a, b: x + (a - b) * (guess - x),
+            "you move a - b of the way. From amount a to 0 is the whole way, so divide by a.",
+        ),
+        Mistake(
+            lambda x, guess, a, b: x + b / a * (guess - x),
+            "b / a is the part that remains; you want the part that is done, 1 - b / a.",
+        ),
+        Mistake(
+            lambda x, guess, a, b: guess,
+            "you jump to the guess. Go only as far as amount b.",
+        ),
+        Mistake(
+            lambda x, guess, a, b: x - (a - b) / a * (guess - x),
+            "this moves away from the guess: the sign is turned.",
+        ),
+        Mistake(
+            lambda x, guess, a, b: mix_noise(guess, x, b),
+            "x is taken for pure noise here, but it holds a part of the picture already.",
+        ),
+    ],
+    hints=[
+        "Going from amount a to amount 0 is the whole way to the guess.",
+        "From a to b is the fraction (a - b) / a of it.",
+        "x + fraction * (guess - x)",
+    ],
+    praise="Written with the noise instead of the guess, this is one step of DDIM (lesson 07).",
+)
