@@ -43,7 +43,7 @@ sync: $(VENV)/installed-dev  ## copy course_utils/built, set-up cells and measur
 badges: sync  ## after setting the repository's address in pyproject.toml: stamp it into the lessons
 
 measure: $(VENV)/installed-dev  ## time every lesson on this machine and write data/measured.json
-	$(SETTINGS) OMP_NUM_THREADS=2 $(BIN)/python tools/measure.py $(LESSON)
+	$(SETTINGS) OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(BIN)/python tools/measure.py $(LESSON)
 	$(BIN)/python tools/lessons.py sync
 
 lint: $(VENV)/installed-dev  ## ruff, and: no lesson shows stale code or stale outputs

@@ -1,0 +1,113 @@
+"""The training loop against torch used by hand, and the loss of the denoisers."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from course_utils.built.denoise import denoising_loss
+from course_utils.built.noise import mix_noise
+from course_utils.built.train import train
+
+
+def squared_error(model, x, y, generator):
+    return nn.functional.mse_loss(model(x), y)
+
+
+def line(seed=0):
+    torch.manual_seed(seed)
+    return nn.Linear(3, 1)
+
+
+@pytest.fixture
+def data():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(500, 3, generator=generator)
+    return x, x @ torch.tensor([[1.0], [-2.0], [0.5]]) + 0.3
+
+
+def test_finds_the_least_squares_solution(data):
+    model = line()
+    losses = list(train(model, squared_error, data, 400, torch.Generator().manual_seed(1), 64, 0.1))
+    assert len(losses) == 400
+    torch.testing.assert_close(
+        model.weight.data, torch.tensor([[1.0, -2.0, 0.5]]), atol=1e-3, rtol=0
+    )
+    assert losses[-1] < 1e-5 < losses[0]
+
+
+def test_is_torchs_adamw_with_a_one_cycle_rate(data):
+    """Five steps, once through `train` and once with torch's own parts."""
+    x, y = data
+    ours, theirs = line(), line()
+    list(train(ours, squared_error, data, 5, torch.Generator().manual_seed(2), 16, 0.05))
+    optimizer = torch.optim.AdamW(theirs.parameters(), lr=0.05, betas=(0.9, 0.99))
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=5, pct_start=0.1)
+    generator = torch.Generator().manual_seed(2)
+    for _ in range(5):
+        chosen = torch.randint(500, (16,), generator=generator)
+        optimizer.zero_grad()
+        nn.functional.mse_loss(theirs(x[chosen]), y[chosen]).backward()
+        optimizer.step()
+        rate.step()
+    torch.testing.assert_close(ours.weight.data, theirs.weight.data)
+
+
+def test_same_generator_same_losses_and_no_step_before_it_is_asked_for(data):
+    runs = [
+        train(line(), squared_error, data, 3, torch.Generator().manual_seed(3)) for _ in range(2)
+    ]
+    assert list(runs[0]) == list(runs[1])
+    model = line()
+    before = model.weight.clone()
+    run = train(model, squared_error, data, 3, torch.Generator().manual_seed(3))
+    assert torch.equal(before, model.weight)
+    next(run)
+    assert not torch.equal(before, model.weight)
+
+
+def test_weights_stay_float32_under_bfloat16(data):
+    seen = []
+
+    def loss(model, x, y, generator):
+        guess = model(x)
+        seen.append(guess.dtype)
+        return nn.functional.mse_loss(guess.float(), y)
+
+    model = line()
+    precision = torch.autocast("cpu", dtype=torch.bfloat16)
+    losses = list(
+        train(model, loss, data, 2, torch.Generator().manual_seed(0), precision=precision)
+    )
+    assert seen == [torch.bfloat16] * 2
+    assert model.weight.dtype == torch.float32
+    assert all(math.isfinite(loss) for loss in losses)
+
+
+def test_denoising_loss_of_known_denoisers():
+    """Answering 0 costs the pictures' power; leaving the mix costs E[amount^2] (power + 1)."""
+    generator = torch.Generator().manual_seed(0)
+    x0 = 0.5 * torch.randn(20_000, 1, 4, 4, generator=generator)
+    nothing = denoising_loss(torch.zeros_like, x0, generator)
+    assert nothing == pytest.approx(x0.square().mean())
+    left = denoising_loss(lambda x: x, x0, generator)
+    assert left == pytest.approx((0.25 + 1) / 3, rel=0.02)
+
+
+def test_denoising_loss_gives_each_picture_its_own_amount():
+    seen = {}
+
+    def spy(xt):
+        seen["std"] = xt.flatten(1).std(dim=1)
+        return xt
+
+    denoising_loss(spy, torch.zeros(2000, 1, 16, 16), torch.Generator().manual_seed(0))
+    # xt = amount * noise, so its spread is the amount: even in [0, 1].
+    quantiles = torch.quantile(seen["std"], torch.tensor([0.1, 0.5, 0.9]))
+    torch.testing.assert_close(quantiles, torch.tensor([0.1, 0.5, 0.9]), atol=0.05, rtol=0)
+
+
+def test_mixing_is_what_the_loss_inverts():
+    x0, noise = torch.randn(2, 3, 1, 4, 4, generator=torch.Generator().manual_seed(0)).unbind()
+    assert torch.equal(mix_noise(x0, noise, 0.0), x0)
