@@ -171,7 +171,8 @@ def lesson(tmp_path, monkeypatch):
     """A lesson in a course of its own; returns a function that sets the address and syncs."""
     path = tmp_path / "notebooks" / "01_noise.ipynb"
     path.parent.mkdir()
-    for name, value in dict(ROOT=tmp_path, LESSONS=[path], SOLUTIONS=[]).items():
+    measured = tmp_path / "measured.json"
+    for name, value in dict(ROOT=tmp_path, LESSONS=[path], SOLUTIONS=[], MEASURED=measured).items():
         monkeypatch.setattr(lessons, name, value)
     nb = nbformat.v4.new_notebook()
     nb.cells = [

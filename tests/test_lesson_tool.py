@@ -231,7 +231,8 @@ def test_measured_numbers_are_stamped_into_the_lesson_and_the_readme(course):
     assert "README.md's table of lessons is out of date" in complaint()
 
 
-def test_measure_runs_a_lesson_and_keeps_the_other_numbers(course, capsys):
+def test_measure_runs_a_lesson_and_keeps_the_other_numbers(course, capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
     hungry = "import time\nx = bytearray(300_000_000)\ndel x\ntime.sleep(1)\nprint('once more')"
     edit(course, lambda nb: nb.cells[3].update(source=hungry))
     before = (course / "notebooks" / "01_doubling.ipynb").read_bytes()
