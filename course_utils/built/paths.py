@@ -31,7 +31,8 @@ def linspace_path(T: int, steps: int) -> list[int]:
     Called "linspace" elsewhere. Raises ValueError as `even_path` does.
     """
     check_steps(steps, T)
-    return torch.linspace(T, 1, steps, dtype=torch.float64).round().int().tolist() + [0]
+    from_0 = torch.linspace(T - 1, 0, steps, dtype=torch.float64).round().int()
+    return (1 + from_0).tolist() + [0]
 
 
 def leading_path(T: int, steps: int, offset: int = 0, end: int = 0) -> list[int]:
