@@ -27,7 +27,9 @@ def check_request(path: Sequence[int], T: int, sampler: str, eta: float, generat
     if not 0 <= eta <= 1:
         raise ValueError(f"eta lies between 0 (no new noise) and 1 (as DDPM), not at {eta!r}.")
     if generator is None and (sampler == "ddpm" or (sampler == "ddim" and eta > 0)):
-        raise ValueError(f"{sampler} draws noise here: give it generator=torch.Generator().manual_seed(0).")
+        raise ValueError(
+            f"{sampler} draws noise here: give it generator=torch.Generator().manual_seed(0)."
+        )
 
 
 def x0_estimator(
