@@ -21,9 +21,9 @@ from course_utils.judges import PlainJudge, ResidualJudge
 MEASURED = ROOT / "data" / "scores"
 CHECKPOINTS = ROOT / "data" / "checkpoints"
 SHA256 = {
-    "judge_plain": "686866e2f5fb7f3155ea31da72fb60b7883bbe6f947641bcbe24ac6ff01701f1",
-    "judge_residual": "61f857c0cb96acc9059e4215acc6bd7d0658754bfaf43931138ff8e0921bdc99",
-    "judge_plain_half_a": "a4c0639bdc4b5f85ee62068d3f4afd752838533c399806df031a91cf2c540aec",
+    "judge_plain": "365f35f482e25fb2a204dc374b5f53c0a3b2f8c3e531aca2d137a38149f5fc2b",
+    "judge_residual": "43383ecb34fe4e4ed4bcbfb88c12b7613df18a1c428e58ca0c4c2d2ac6b470a5",
+    "judge_plain_half_a": "416c7f78604284dd7f8e70cb63543fc34d76d5b948f08325ba52a3f9e4b3e57c",
 }
 """The digests of the files that score; `tools/train_judges.py` prints them."""
 
