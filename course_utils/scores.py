@@ -43,8 +43,9 @@ def frechet_multiple(images: Tensor, n: int | None = None) -> float:
     """The Frechet distance of the first n images (by default all) from real digits, in floors.
 
     The distance of their features from half A's, divided by the mean of five distances between n
-    real digits of half B and half A: 1 is as good as real. images: N x 1 x 28 x 28. Raises
-    ValueError where n is not in 2..6,000 or there are fewer images.
+    real digits of half B and half A: 1 is as good as real. Floors fall as n grows, so compare only
+    values of one n. images: N x 1 x 28 x 28. Raises ValueError where n is not in 2..6,000 or there
+    are fewer images.
     """
     n = len(images) if n is None else n
     if not 2 <= n <= min(MOST, len(images)):
@@ -154,23 +155,24 @@ class Table(str):
 def table(rows: Iterable[dict] = ()) -> Table:
     """The scoreboard so far: what stands in data/scores, then a lesson's own rows.
 
-    Each row is a dict with "board", the generator's name, and any of `SCORES`. Of the files, rows
-    that have a name are shown. Raises ValueError where a row has other keys.
+    Each row is a dict with "board", the generator's name, "pictures", and any of `SCORES`. Of the
+    files, rows that have a name are shown. Raises ValueError where a row has other keys.
     """
     rows = list(rows)
     for row in rows:
-        if "board" not in row or set(row) - {"board", *SCORES}:
-            raise ValueError(f"A row has 'board' and some of {', '.join(SCORES)}, not {[*row]}.")
+        if not {"board", "pictures"} <= set(row) <= {"board", "pictures", *SCORES}:
+            some = ", ".join(SCORES)
+            raise ValueError(f"A row has board, pictures and some of {some}, not {[*row]}.")
     stored = [row for path in sorted(MEASURED.glob("*.csv")) for row in measured(path.stem)]
     lines = [
-        "| generator | Frechet distance, in floors | label accuracy | recall | network calls "
-        "| seconds |",
-        "|---|---|---|---|---|---|",
+        "| generator | pictures | Frechet distance, in floors | label accuracy | recall "
+        "| network calls | seconds |",
+        "|---|---|---|---|---|---|---|",
     ]
     forms = ("{:.2f}", "{:.1%}", "{:.2f}", "{:.0f}", "{:.1f}")
     for row in [row for row in stored if row["board"]] + rows:
         cells = [_cell(row, key, form) for key, form in zip(SCORES, forms, strict=True)]
-        lines.append(f"| {row['board']} | {' | '.join(cells)} |")
+        lines.append(f"| {row['board']} | {int(row['pictures']):,} | {' | '.join(cells)} |")
     return Table("\n".join(lines))
 
 

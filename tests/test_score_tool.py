@@ -66,11 +66,11 @@ def test_other_weights_are_measured_anew(run, checkpoint, tmp_path):
 
 
 def test_the_scoreboard_reads_what_was_written(run, tmp_path, monkeypatch):
-    run("--steps", "2", "--seeds", "3", "--board", "Random weights")
+    run("--steps", "2", "--seeds", "3", "--board", "Random, {steps} steps")
     monkeypatch.setattr(scores, "MEASURED", tmp_path / "new")
     (found,) = scores.measured("rows")
     assert found["seeds"] == 3 and found["evaluations"] == 2 and found["frechet_multiple"] > 1
-    assert "| Random weights | " in scores.table()
+    assert "| Random, 2 steps | 12 | " in scores.table()
 
 
 def test_the_pictures_are_those_of_sample(checkpoint):

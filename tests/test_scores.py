@@ -232,14 +232,17 @@ def test_seeds_become_mean_and_deviation(stored):
 
 
 def test_the_table_shows_named_rows_and_a_lessons_own(stored):
-    shown = scores.table([{"board": "Mine", "frechet_multiple": 5.0, "recall": 0.25}])
+    shown = scores.table(
+        [{"board": "Mine", "pictures": 500, "frechet_multiple": 5.0, "recall": 0.25}]
+    )
     assert repr(shown) == shown._repr_markdown_() == shown
     assert shown.splitlines()[2:] == [
-        "| Shipped | 3.00 ± 1.41 |  | 0.70 | 100 | 10.0 |",
-        "| Mine | 5.00 |  | 0.25 |  |  |",
+        "| Shipped | 2,000 | 3.00 ± 1.41 |  | 0.70 | 100 | 10.0 |",
+        "| Mine | 500 | 5.00 |  | 0.25 |  |  |",
     ]
-    with pytest.raises(ValueError, match="'frechet'"):
-        scores.table([{"board": "Mine", "frechet": 5.0}])
+    for row in ({"board": "Mine", "pictures": 500, "frechet": 5.0}, {"board": "Mine"}):
+        with pytest.raises(ValueError, match="A row has board, pictures and some of"):
+            scores.table([row])
 
 
 def test_a_file_that_was_not_measured(stored):

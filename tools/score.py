@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))  # the folder of `tools`
 from tools.measure import processor  # noqa: E402
 
 SCHEDULE = NoiseSchedule(linear_betas(1000))
-BATCH = 250  # pictures at once: the batch does not change what is drawn
+BATCH = 250  # pictures at once: one number, since samplers draw new noise batch by batch
 PATHS = {
     "even": lambda steps: paths.even_path(SCHEDULE.T, steps),
     "linspace": lambda steps: paths.linspace_path(SCHEDULE.T, steps),
@@ -58,7 +58,10 @@ def options(arguments: list[str]) -> argparse.Namespace:
     add("--no-clamp", action="store_true", help="do not keep estimates of x0 in [-1, 1]")
     add("--pictures", type=int, default=2000)
     add("--seeds", type=int, default=3)
-    add("--board", default="", help="the name under which the scoreboard shows these rows")
+    board = (
+        "show the rows on the scoreboard, by a name such as 'DigitUNet, {sampler}, {steps} steps'"
+    )
+    add("--board", default="", help=board)
     add("--file", type=Path, default=scores.MEASURED / "digits.csv", help="where rows are added")
     return parser.parse_args(arguments)
 
@@ -162,7 +165,6 @@ def main(*arguments: str) -> None:
     model, kind, digest = load(asked.checkpoint)
     there = rows_there(asked.file)
     about = {
-        "board": asked.board,
         "checkpoint": asked.checkpoint.name,
         "threads": torch.get_num_threads(),
         "processor": processor() if training.device().type == "cpu" else training.device().type,
@@ -172,7 +174,7 @@ def main(*arguments: str) -> None:
         if tuple(str(value) for value in wanted.values()) in there:
             continue
         found = measure(model, kind, wanted)
-        add_row(asked.file, about | wanted | found)
+        add_row(asked.file, about | {"board": asked.board.format(**wanted)} | wanted | found)
         print(*(wanted[key] for key in SETTINGS[1:]), found, flush=True)
 
 
