@@ -136,10 +136,10 @@ def quality(model: DigitUNet, n: int = 2000) -> dict[str, str]:
     asked, found = torch.arange(n) % 10, {}
     for name, guidance in (("untold", 0), ("told", 1), ("guided", GUIDANCE)):
         drawn = draw(model, n, guidance)
+        read = f"accuracy {scores.label_accuracy(drawn, asked):.4f}, " if guidance else ""
         found[name] = (
             f"{scores.frechet_multiple(drawn):.2f} floors, recall {scores.recall(drawn):.3f}, "
-            f"accuracy {scores.label_accuracy(drawn, asked):.4f} "
-            f"({n} pictures, 50 steps, w = {guidance})"
+            f"{read}{n} pictures, 50 steps, w = {guidance}"
         )
     return found
 
