@@ -1,0 +1,229 @@
+"""The exercises of lesson 07, faster samplers."""
+
+import torch
+
+from course_utils.checks.exercise import Exercise, Mistake
+
+
+def _pictures(number, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(2, 1, 3, 3, generator=generator) for _ in range(number)]
+
+
+def _times(T, steps):
+    return [round(T * (steps - i) / steps) for i in range(steps + 1)]
+
+
+path_times = Exercise(
+    right=_times,
+    cases=lambda: [(1000, 4), (1000, 50), (200, 200), (10, 1)],
+    mistakes=[
+        Mistake(
+            lambda T, steps: _times(T, steps)[:-1],
+            "the end is missing: n steps need n + 1 times, and the last one is 0.",
+        ),
+        Mistake(
+            lambda T, steps: _times(T, steps)[::-1],
+            "this path goes up, as the forward process does. A sampler starts at T.",
+        ),
+        Mistake(
+            lambda T, steps: [max(t - 1, 0) for t in _times(T, steps)],
+            "T itself is missing. The network counts from 0; the times of a path do not.",
+        ),
+        Mistake(
+            lambda T, steps: torch.linspace(T, 0, steps).round().tolist(),
+            "these are `steps` times, which have one step less between them. Count fence posts.",
+        ),
+    ],
+    hints=[
+        "Four steps through T = 1000 visit 1000, 750, 500, 250 and 0: five times.",
+        "Time number i is T - i * T / steps, rounded, for i = 0 ... steps.",
+    ],
+    praise="The path that the lesson calls even.",
+)
+
+
+def _jump(signal_t, noise_t, signal_s, noise_s):
+    """A DDIM step from four functions of alpha_bar."""
+
+    def answer(xt, eps, a_t, a_s):
+        x0 = (xt - noise_t(a_t) * eps) / signal_t(a_t)
+        return signal_s(a_s) * x0 + noise_s(a_s) * eps
+
+    return answer
+
+
+def _signal(a):
+    return a**0.5
+
+
+def _noise(a):
+    return (1 - a) ** 0.5
+
+
+def _noisier(xt, eps, a_t, a_s):
+    return a_s**0.5 * (xt - (1 - a_t) ** 0.5 * eps) / a_t**0.5 + (1 - a_t) ** 0.5 * eps
+
+
+ddim_jump = Exercise(
+    right=_jump(_signal, _noise, _signal, _noise),
+    cases=lambda: [(*_pictures(2, 1), 0.3, 0.6), (*_pictures(2, 2), 0.05, 1.0)],
+    mistakes=[
+        Mistake(
+            _jump(lambda a: a, lambda a: 1 - a, lambda a: a, lambda a: 1 - a),
+            "the square roots are missing: sqrt(alpha_bar) and sqrt(1 - alpha_bar), both times.",
+        ),
+        Mistake(
+            _jump(_signal, _noise, _signal, lambda a: 0.0),
+            "you go to x0 and fade it, and forget to put the noise of time s back.",
+        ),
+        Mistake(
+            _jump(_signal, _noise, lambda a: 1.0, lambda a: 0.0),
+            "this is the estimate of x0. Go back from it to time s, with the same eps.",
+        ),
+        Mistake(
+            _noisier,
+            "you put back the noise of time t. At time s there is less: sqrt(1 - alpha_bar_s).",
+        ),
+        Mistake(
+            lambda xt, eps, a_t, a_s: _jump(_signal, _noise, _signal, _noise)(xt, eps, a_s, a_t),
+            "the two alpha_bar are exchanged: first undo the noise of time t, then add that of s.",
+        ),
+    ],
+    hints=[
+        "Two lines. First the clean picture that eps means, as in lesson 05.",
+        "x0 = (xt - sqrt(1 - alpha_bar_t) * eps) / sqrt(alpha_bar_t).",
+        "Then the jump of lesson 04 to time s, with the same eps.",
+    ],
+    praise="To the picture and back again, all with one eps.",
+)
+
+
+def _stride_variance(a_t, a_s):
+    return (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)
+
+
+ddim_sigma = Exercise(
+    right=lambda a_t, a_s, eta: eta * _stride_variance(a_t, a_s) ** 0.5,
+    cases=lambda: [(0.3, 0.6, 1.0), (0.3, 0.6, 0.5), (0.9, 0.95, 0.2), (0.5, 1.0, 1.0)],
+    mistakes=[
+        Mistake(
+            lambda a_t, a_s, eta: eta * _stride_variance(a_t, a_s),
+            "this is eta times the variance, beta-tilde. Noise is multiplied by its square root.",
+        ),
+        Mistake(
+            lambda a_t, a_s, eta: (eta * _stride_variance(a_t, a_s)) ** 0.5,
+            "eta stands outside the square root.",
+        ),
+        Mistake(
+            lambda a_t, a_s, eta: eta * (1 - a_t / a_s) ** 0.5,
+            "this has beta of the stride. DDIM's largest noise is beta-tilde: a factor is missing.",
+        ),
+        Mistake(
+            lambda a_t, a_s, eta: eta * ((1 - a_s) / (1 - a_t) * (1 - a_t)) ** 0.5,
+            "beta of a stride is 1 - alpha_bar_t / alpha_bar_s, not 1 - alpha_bar_t.",
+        ),
+    ],
+    hints=[
+        "The stride's beta is 1 - alpha_bar_t / alpha_bar_s.",
+        "beta-tilde is (1 - alpha_bar_s) / (1 - alpha_bar_t) times that.",
+        "The result is eta times the square root of beta-tilde.",
+    ],
+    praise="With s = 0 it is 0 by itself: no noise in the last step.",
+)
+
+euler_update = Exercise(
+    right=lambda y, x0, a, b: y + (b - a) * (y - x0) / a,
+    cases=lambda: [(*_pictures(2, 3), 5.0, 3.0), (*_pictures(2, 4), 0.4, 0.0)],
+    mistakes=[
+        Mistake(
+            lambda y, x0, a, b: y + (a - b) * (y - x0) / a,
+            "the stride's sign is wrong: sigma falls, so sigma_next - sigma is negative.",
+        ),
+        Mistake(
+            lambda y, x0, a, b: y + (b - a) * (y - x0),
+            "the slope is (y - x0) divided by sigma: that quotient is the noise eps.",
+        ),
+        Mistake(
+            lambda y, x0, a, b: y - a * (y - x0) / a,
+            "this goes all the way to sigma = 0, to x0 itself. Go to sigma_next only.",
+        ),
+        Mistake(
+            lambda y, x0, a, b: y + (b - a) * (y - x0) / b,
+            "the slope is the one where you stand: divide by sigma, not by sigma_next.",
+        ),
+    ],
+    hints=[
+        "y plus stride times slope. The stride is sigma_next - sigma.",
+        "The slope is (y - x0) / sigma.",
+    ],
+    praise="At sigma_next = 0 it lands on x0.",
+)
+
+heun_evaluations = Exercise(
+    right=lambda path: 2 * (len(path) - 1) - (path[-1] == 0),
+    cases=lambda: [([1000, 500, 0],), ([1000, 0],), ([1000, 600, 300, 1],), ([981, 1],)],
+    mistakes=[
+        Mistake(
+            lambda path: 2 * (len(path) - 1),
+            "right for paths that end above 0. In a step to 0 the second slope would be 0 / 0, and "
+            "it is not asked for.",
+        ),
+        Mistake(
+            lambda path: 2 * (len(path) - 1) - 1,
+            "right for paths that end at 0. Where the end is above 0, the last step has two slopes "
+            "as well.",
+        ),
+        Mistake(
+            lambda path: 2 * len(path) - (path[-1] == 0),
+            "you count times. A path of n + 1 times has n steps.",
+        ),
+        Mistake(
+            lambda path: len(path) - 1,
+            "these are the steps. Heun looks at the slope twice in each.",
+        ),
+    ],
+    hints=[
+        "How many steps does a path have? One less than times.",
+        "Two evaluations a step; and what happens in a step to t = 0?",
+    ],
+    praise="When samplers are compared, compare evaluations, not steps.",
+)
+
+
+def _line(weight):
+    return lambda x0, before, l_s, l_t, l_b: x0 + weight(l_s, l_t, l_b) * (x0 - before)
+
+
+continued_x0 = Exercise(
+    right=_line(lambda s, t, b: (s - t) / (2 * (t - b))),
+    cases=lambda: [(*_pictures(2, 5), 1.5, 0.5, 0.1), (*_pictures(2, 6), -0.4, -2.0, -4.0)],
+    mistakes=[
+        Mistake(
+            _line(lambda s, t, b: (s - t) / (t - b)),
+            "this reads the line at the end of the stride. Read it at the middle: half as far.",
+        ),
+        Mistake(
+            _line(lambda s, t, b: 0.5),
+            "this is right where both strides are equally long in lambda. Here they are not.",
+        ),
+        Mistake(
+            _line(lambda s, t, b: (t - b) / (2 * (s - t))),
+            "the quotient of the strides is upside down: the new one over the one before.",
+        ),
+        Mistake(
+            _line(lambda s, t, b: -(s - t) / (2 * (t - b))),
+            "you go back towards the old estimate. Continue the line, away from it.",
+        ),
+        Mistake(
+            _line(lambda s, t, b: (s - t) / 2),
+            "a line needs a slope: divide by the stride between the two estimates.",
+        ),
+    ],
+    hints=[
+        "The line through (lambda_before, x0_before) and (lambda_t, x0) has the slope "
+        "(x0 - x0_before) / (lambda_t - lambda_before).",
+        "From lambda_t go half of lambda_s - lambda_t further.",
+    ],
+    praise="This one line is what makes DDIM second order.",
+)
