@@ -36,15 +36,22 @@ def test_finds_the_least_squares_solution(data):
     assert losses[-1] < 1e-3 * losses[0]
 
 
+@pytest.mark.parametrize("steps", [1, 2, 9, 10, 11, 20])
+def test_runs_of_any_length(data, steps):
+    """Also of 10 steps, where a warm-up of a tenth would be one step: OneCycleLR divides by it."""
+    run = train(line(), squared_error, data, steps, torch.Generator().manual_seed(0))
+    assert len(list(run)) == steps
+
+
 def test_is_torchs_adamw_with_a_one_cycle_rate(data):
-    """Five steps, once through `train` and once with torch's own parts."""
+    """Twenty steps, once through `train` and once with torch's own parts."""
     x, y = data
     ours, theirs = line(), line()
-    list(train(ours, squared_error, data, 5, torch.Generator().manual_seed(2), 16, 0.05))
+    list(train(ours, squared_error, data, 20, torch.Generator().manual_seed(2), 16, 0.05))
     optimizer = torch.optim.AdamW(theirs.parameters(), lr=0.05, betas=(0.9, 0.99))
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=5, pct_start=0.1)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=20, pct_start=0.1)
     generator = torch.Generator().manual_seed(2)
-    for _ in range(5):
+    for _ in range(20):
         chosen = torch.randint(500, (16,), generator=generator)
         optimizer.zero_grad()
         nn.functional.mse_loss(theirs(x[chosen]), y[chosen]).backward()

@@ -25,7 +25,8 @@ def train(
     a cosine. precision: the context of the forward pass, such as `training.autocast(device)`.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99))
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=0.1)
+    warm_up = 0.1 if steps > 10 else 0.0  # the part of the run in which the rate rises
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=warm_up)
     device = next(model.parameters()).device
     model.to(memory_format=torch.channels_last).train()  # the order convolutions are fastest in
     for _ in range(steps):
