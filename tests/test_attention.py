@@ -91,7 +91,7 @@ def test_stable_diffusions_biases_out_alone():
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_training_in_bfloat16_computes_the_same(causal):
-    """There the layer takes the plain way, which is faster on a CPU, instead of the fused kernel."""
+    """There the layer takes the plain way, which is faster on a CPU than the fused kernel."""
     torch.manual_seed(0)
     layer, x = Attention(24, 4), normal(2, 6, 24)
     with torch.autocast("cpu", dtype=torch.bfloat16):
