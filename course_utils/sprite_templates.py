@@ -62,27 +62,28 @@ KINDS: dict[str, dict[str, str]] = {
     "sword": {
         "big": """
 ........####
-.......#hho#
+........#ho#
+.......#hoo#
 ......#hooo#
-.....#hooos#
-##..#EooEs#.
-#g##oEooE#..
-.#gghooos#..
-..#ggoos#...
-.#b#ggs#....
+.....#EoEs#.
+.##.#hEoE#..
+#gg#hoos#...
+.#gghos#....
+..#ggs#.....
+.#bbgg#.....
 #bd##gg#....
-#d#..#gg#...
-##....###...
+.##..##.....
 """,
         "small": """
-....####
-...#hho#
-#.#EoEo#
-g##EoEs#
-#gghos#.
-.#ggs#..
-#b#gg#..
-##.###..
+......####
+......#ho#
+.....#hoo#
+....#EoEs#
+.###hEoE#.
+.#gghos#..
+..#ggs#...
+.#bbgg#...
+.##.###...
 """,
     },
     "slime": {
@@ -111,44 +112,44 @@ g##EoEs#
     },
     "ghost": {
         "big": """
-...#####....
-..#hhooo##..
-.#hhoooooo#.
-.#hooEooEo#.
-.#hooEooEo##
-.#opoooopoo#
-##oooo##ooo#
-#ooooo##oo#.
-#ooooooooo#.
-#sooosooso#.
-#ss#ss#ss#..
-.##.##.##...
+....####....
+..##hhhh##..
+.#hhhhhhhh#.
+.#hhWEhWEh#.
+.#hhWEhWEh#.
+##hhhhhhhh##
+#ohhhh##hhh#
+##ohhh##hh##
+.#ohhhhhhh#.
+.#oohhohhh#.
+.#o##oo##o#.
+..#..##..#..
 """,
         "small": """
 ..####..
 .#hhoo#.
-.#hEoEo#
-.#oEoEo#
+#hWEWEo#
+#oWEWEo#
 #oooooo#
-#sooos#.
-#s#s#s#.
-.#.#.#..
+#soooos#
+#s#ss#s#
+.#.##.#.
 """,
     },
     "hero": {
         "big": """
 ...######...
 ..#hhoooo#..
-.#hooooooo#.
-.#hookkkko#.
-.#okEkkEkk#.
-.#skEkkEkk#.
-..#kkkkkp#..
-.##########.
-#k#hoooo#kk#
-.##gggyy###.
+.#hhooooooo#
+.#hooookkko#
+.#hokEkkEkk#
+.#sokEkkEkk#
+.#ssokkkkkp#
+..#########.
+.#hoooookk#.
+.#sgggyg##..
 ..#bb##bb#..
-..###..###..
+..########..
 """,
         "small": """
 ..####..
@@ -157,34 +158,36 @@ g##EoEs#
 #okEkEk#
 #skEkEk#
 .######.
-.#ooos##
-.##b#b#.
+.#oogo#.
+.#b##b#.
+.######.
 """,
     },
-    "key": {
+    "cat": {
         "big": """
-...######...
-..#hhoooo#..
-.#hooooooo#.
-.#hoEooEoo#.
-.#ooEooEos#.
-.#soooooos#.
-..#ssooos#..
-...##os##...
-....#osooo#.
-....#os###..
-....#osoo#..
-....######..
+..##....##..
+.#hp#..#po#.
+.#ho####oo#.
+.#hhooooos#.
+.#hooEooEo#.
+.#oooEooEo#.
+.#soooWpWo#.
+..#soWWWo#..
+##.#ooWWo#..
+#o##ooWWo#..
+#os#sooos#..
+.#########..
 """,
         "small": """
-..#####.
-.#hhooo#
+..#...#.
+.#h#.#o#
+.#ho#oo#
+.#hEoEo#
 .#oEoEo#
-.#oEoEs#
-..#oos#.
-..#o###.
-..#ooo#.
-..#####.
+.#ooWWo#
+#.#soo#.
+#o#sos#.
+.######.
 """,
     },
     "mushroom": {
@@ -192,13 +195,13 @@ g##EoEs#
 ....####....
 ..##hhWW##..
 .#hhoWWWWo#.
-.#hooWWWWoo#
-#WWoooWWoooW
-#WWoooooooWW
-#sWssooosssW
-.###########
-..#cEccEcc#.
-..#cEccEcc#.
+#hhooWWWWoo#
+#WWoooWWooo#
+#WWooooooWW#
+#sWssoossWW#
+.##########.
+..#ccEccEc#.
+..#ccEccEc#.
 ..#ccccccc#.
 ...#######..
 """,
@@ -208,9 +211,9 @@ g##EoEs#
 #hooWWo#
 #Wooooo#
 .######.
-.#EcEc#.
-.#EcEc#.
-..####..
+.#cEcEc#
+.#cEcEc#
+..#####.
 """,
     },
     "chest": {
@@ -221,62 +224,63 @@ g##EoEs#
 #ss#ooooooo#
 #yy#ggggggg#
 ############
-#ss#EooEooo#
-#ss#EggEooo#
-#ss#ogyoooo#
+#ss#oEooEoo#
+#ss#oEggEoo#
+#ss#oogyooo#
 #ss#ooooooo#
-.###########
+.##########.
 """,
         "small": """
 ..#####.
-.#hoooo#
-#s#ooos#
-#y#gggg#
+.#hhooo#
+#hsoooo#
+#yygggg#
 ########
-#s#EoEo#
-#s#EoEo#
-.#######
+#ssEoEo#
+#ssEoEo#
+.######.
 """,
     },
 }
 
-CROWNS = {
-    "big": """
+EXTRAS: dict[str, dict[str, str]] = {
+    "crown": {
+        "big": """
 g..g..g
 gggrggg
 yyyyyyy
 """,
-    "small": """
+        "small": """
 g.g.g
 ggrgg
 yyyyy
 """,
-}
-GLASSES = {
-    "big": """
+    },
+    "glasses": {
+        "big": """
 #######
 #ll#ll#
 #Wl#Wl#
 #######
 """,
-    "small": """
+        "small": """
 #####
 #l#l#
 #l#l#
-#####
 """,
-}
-SPARKLES = {
-    "big": """
+    },
+    "sparkle": {
+        "big": """
 ..g..
 ..g..
 ggWgg
 ..g..
 ..g..
 """,
-    "small": """
+        "small": """
 .g.
 gWg
 .g.
 """,
+    },
 }

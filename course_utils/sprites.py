@@ -20,7 +20,7 @@ from course_utils import sprite_captions, sprite_templates
 KINDS = tuple(sprite_templates.KINDS)
 COLOURS = tuple(sprite_templates.COLOURS)
 SIZES = ("small", "big")
-EXTRAS = ("none", "crown", "glasses", "sparkle")
+EXTRAS = ("none", *sprite_templates.EXTRAS)
 FACINGS = ("left", "right")
 
 
@@ -78,10 +78,9 @@ def draw(sprite: Sprite) -> np.ndarray:
     """The picture of a sprite, uint8 16 x 16 x 3. Raises ValueError for a word it does not know."""
     _indices(sprite)
     figure = _pixels(sprite_templates.KINDS[sprite.kind][sprite.size])
-    top, left = GROUND - len(figure), (WIDTH - figure.shape[1]) // 2
     letters = np.full((WIDTH, WIDTH), ".")
-    _paste(letters, figure, top, left)
-    _dress(letters, sprite, top)
+    _paste(letters, figure, GROUND - len(figure), (WIDTH - figure.shape[1]) // 2)
+    _dress(letters, sprite)
     paint = sprite_templates.PAINT | sprite_templates.COLOURS[sprite.colour]
     picture = np.array([[paint[letter] for letter in row] for row in letters], np.uint8)
     return picture if sprite.facing == "right" else picture[:, ::-1].copy()
@@ -193,20 +192,24 @@ def _nearest(vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return nearest, (least / vectors.shape[1]).sqrt(), way.amax(dim=1)
 
 
-def _dress(letters: np.ndarray, sprite: Sprite, top: int) -> None:
-    """Put the sprite's extra into a drawing of letters whose figure begins in row `top`."""
-    if sprite.extra == "crown":  # on the middle of the topmost row
-        crown = _pixels(sprite_templates.CROWNS[sprite.size])
-        head = np.flatnonzero(letters[top] != ".")
+def _dress(letters: np.ndarray, sprite: Sprite) -> None:
+    """Put the sprite's extra into a drawing of letters, in place."""
+    if sprite.extra == "none":
+        return
+    part = _pixels(sprite_templates.EXTRAS[sprite.extra][sprite.size])
+    height, width = part.shape
+    top = np.flatnonzero((letters != ".").any(axis=1))[0]
+    head = np.flatnonzero(letters[top] != ".")
+    if sprite.extra == "crown":  # over the middle of the top, down on the head between the ears
         middle = (head[0] + head[-1] + 1) // 2
-        _paste(letters, crown, top + 1 - len(crown), middle - crown.shape[1] // 2)
-    elif sprite.extra == "glasses":  # their right eyes on the figure's right eye
-        glasses = _pixels(sprite_templates.GLASSES[sprite.size])
+        skull = np.flatnonzero(letters[:, middle] != ".")[0]
+        _paste(letters, part, skull + 1 - height, min(middle - width // 2, WIDTH - 1 - width))
+    elif sprite.extra == "glasses":  # one row above the eyes, the right lens around the right eye
         rows, columns = np.nonzero(letters == "E")
-        _paste(letters, glasses, rows[0] - 1, columns[1] + 2 - glasses.shape[1])
-    elif sprite.extra == "sparkle":  # in the air in front
-        sparkle = _pixels(sprite_templates.SPARKLES[sprite.size])
-        _paste(letters, sparkle, max(0, top - 2), WIDTH - sparkle.shape[1])
+        _paste(letters, part, rows[0] - 1, columns[1] + 2 - width)
+    else:  # a sparkle, in the air in front
+        front = np.flatnonzero((letters != ".").any(axis=0))[-1]
+        _paste(letters, part, max(1, top - 2), min(front, WIDTH - 1 - width))
 
 
 def _pixels(drawing: str) -> np.ndarray:
