@@ -26,8 +26,8 @@ COLOURS: dict[str, dict[str, tuple[int, int, int]]] = {
     "yellow": {"h": (255, 244, 150), "o": (252, 214, 44), "s": (206, 154, 12)},
     "green": {"h": (148, 224, 110), "o": (60, 172, 66), "s": (22, 112, 56)},
     "cyan": {"h": (190, 248, 250), "o": (74, 210, 224), "s": (22, 146, 170)},
-    "blue": {"h": (118, 160, 255), "o": (48, 92, 226), "s": (28, 50, 150)},
-    "purple": {"h": (196, 146, 250), "o": (134, 66, 204), "s": (84, 32, 140)},
+    "blue": {"h": (118, 166, 255), "o": (40, 96, 232), "s": (24, 52, 156)},
+    "purple": {"h": (212, 148, 246), "o": (154, 58, 196), "s": (98, 28, 134)},
     "pink": {"h": (255, 206, 230), "o": (255, 132, 190), "s": (208, 74, 140)},
 }
 
@@ -52,9 +52,10 @@ KINDS: dict[str, dict[str, str]] = {
 ..#bd#..
 ..####..
 .##lW##.
-#hollll#
+#hollWo#
+#hoEoEo#
 #ooEoEo#
-#soEoEs#
+#sooooo#
 .#ssss#.
 ..####..
 """,
@@ -65,7 +66,7 @@ KINDS: dict[str, dict[str, str]] = {
 ........#ho#
 .......#hoo#
 ......#hooo#
-.....#EoEs#.
+.....#hooo#.
 .##.#hEoE#..
 #gg#hoos#...
 .#gghos#....
@@ -78,9 +79,9 @@ KINDS: dict[str, dict[str, str]] = {
 ......####
 ......#ho#
 .....#hoo#
-....#EoEs#
+....#hooo#
 .###hEoE#.
-.#gghos#..
+.#gghoo#..
 ..#ggs#...
 .#bbgg#...
 .##.###...
@@ -127,12 +128,12 @@ KINDS: dict[str, dict[str, str]] = {
 """,
         "small": """
 ..####..
-.#hhoo#.
-#hWEWEo#
-#oWEWEo#
-#oooooo#
-#soooos#
-#s#ss#s#
+.#hhhh#.
+#hWEWEh#
+#hWEWEh#
+#hhhhhh#
+#ohhhho#
+#o#oo#o#
 .#.##.#.
 """,
     },
@@ -165,28 +166,28 @@ KINDS: dict[str, dict[str, str]] = {
     },
     "cat": {
         "big": """
-..##....##..
-.#hp#..#po#.
-.#ho####oo#.
-.#hhooooos#.
-.#hooEooEo#.
-.#oooEooEo#.
-.#soooWpWo#.
-..#soWWWo#..
-##.#ooWWo#..
+..#......#..
+.#h#....#o#.
+.#hp####po#.
+.#hhoooooo#.
+#hhooEooEoo#
+#hoooEooEoo#
+#soooWppWoo#
+.#sooWWWWo#.
+##.#######..
 #o##ooWWo#..
-#os#sooos#..
+#os#ooWWs#..
 .#########..
 """,
         "small": """
-..#...#.
-.#h#.#o#
-.#ho#oo#
-.#hEoEo#
-.#oEoEo#
-.#ooWWo#
-#.#soo#.
-#o#sos#.
+.#....#.
+#h####o#
+#hooooo#
+#hoEoEo#
+#ooEoEo#
+#soWpWo#
+.######.
+#o#oWo#.
 .######.
 """,
     },
@@ -258,13 +259,13 @@ yyyyy
     },
     "glasses": {
         "big": """
-#######
+.##.##.
 #ll#ll#
 #Wl#Wl#
-#######
+.##.##.
 """,
         "small": """
-#####
+.#.#.
 #l#l#
 #l#l#
 """,
