@@ -1,10 +1,14 @@
-"""The sprites' captions: sentences with gaps, and the words that fill them."""
+"""The sprites' captions: sentences with gaps, and the words that fill them.
+
+A gap is named after what stands there for a small sprite, or for one with a crown. A sprite without
+an extra is called plain, or nothing is said.
+"""
 
 WORDINGS = (
     "a {small} {colour} {kind}{wearing}, facing {facing}",
     "{tiny} {crowned} {kind}, {colour}, looking {facing}",
     "{colour} {kind}{having}, {little}, turned to the {facing}",
-    "a {kind} that is {colour} and {small}{having}, looking {facing}",
+    "a {kind}{having}, {colour} and {small}, looking {facing}",
     "facing {facing}: a {tiny} {crowned} {colour} {kind}",
     "the {colour} {kind}, {little} and {crowned}, faces {facing}",
     "pixel art of a {small} {kind} in {colour}{wearing}, turned {facing}",
@@ -25,7 +29,7 @@ _EXTRAS = {
     },
     "sparkle": {
         "wearing": " with a sparkle",
-        "having": " and a sparkle",
+        "having": " that sparkles",
         "crowned": "sparkling",
     },
 }

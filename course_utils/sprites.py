@@ -77,12 +77,8 @@ def is_held_out(sprite: Sprite) -> bool:
 def draw(sprite: Sprite) -> np.ndarray:
     """The picture of a sprite, uint8 16 x 16 x 3. Raises ValueError for a word it does not know."""
     _indices(sprite)
-    figure = _pixels(sprite_templates.KINDS[sprite.kind][sprite.size])
-    letters = np.full((WIDTH, WIDTH), ".")
-    _paste(letters, figure, GROUND - len(figure), (WIDTH - figure.shape[1]) // 2)
-    _dress(letters, sprite)
-    paint = sprite_templates.PAINT | sprite_templates.COLOURS[sprite.colour]
-    picture = np.array([[paint[letter] for letter in row] for row in letters], np.uint8)
+    letters = _letters(sprite.kind, sprite.size, sprite.extra)
+    picture = _paint(sprite.colour)[letters]
     return picture if sprite.facing == "right" else picture[:, ::-1].copy()
 
 
@@ -192,35 +188,53 @@ def _nearest(vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return nearest, (least / vectors.shape[1]).sqrt(), way.amax(dim=1)
 
 
-def _dress(letters: np.ndarray, sprite: Sprite) -> None:
-    """Put the sprite's extra into a drawing of letters, in place."""
-    if sprite.extra == "none":
-        return
-    part = _pixels(sprite_templates.EXTRAS[sprite.extra][sprite.size])
+@functools.cache
+def _letters(kind: str, size: str, extra: str) -> np.ndarray:
+    """A sprite that looks right as 16 x 16 letters, each by its number in ASCII."""
+    letters = np.full((WIDTH, WIDTH), ord("."), np.uint8)
+    figure = _pixels(sprite_templates.KINDS[kind][size])
+    _paste(letters, figure, GROUND - len(figure), (WIDTH - figure.shape[1]) // 2)
+    if extra != "none":
+        _dress(letters, extra, _pixels(sprite_templates.EXTRAS[extra][size]))
+    return letters
+
+
+def _dress(letters: np.ndarray, extra: str, part: np.ndarray) -> None:
+    """Put an extra, drawn as `part`, into the letters of a figure."""
     height, width = part.shape
-    top = np.flatnonzero((letters != ".").any(axis=1))[0]
-    head = np.flatnonzero(letters[top] != ".")
-    if sprite.extra == "crown":  # over the middle of the top, down on the head between the ears
+    drawn = letters != ord(".")
+    top = np.flatnonzero(drawn.any(axis=1))[0]
+    if extra == "crown":  # over the middle of the top, down on the head between the ears
+        head = np.flatnonzero(drawn[top])
         middle = (head[0] + head[-1] + 1) // 2
-        skull = np.flatnonzero(letters[:, middle] != ".")[0]
+        skull = np.flatnonzero(drawn[:, middle])[0]
         _paste(letters, part, skull + 1 - height, min(middle - width // 2, WIDTH - 1 - width))
-    elif sprite.extra == "glasses":  # one row above the eyes, the right lens around the right eye
-        rows, columns = np.nonzero(letters == "E")
+    elif extra == "glasses":  # one row above the eyes, the right lens around the right eye
+        rows, columns = np.nonzero(letters == ord("E"))
         _paste(letters, part, rows[0] - 1, columns[1] + 2 - width)
     else:  # a sparkle, in the air in front
-        front = np.flatnonzero((letters != ".").any(axis=0))[-1]
+        front = np.flatnonzero(drawn.any(axis=0))[-1]
         _paste(letters, part, max(1, top - 2), min(front, WIDTH - 1 - width))
+
+
+@functools.cache
+def _paint(colour: str) -> np.ndarray:
+    """What each letter looks like in a sprite of this colour, uint8 128 x 3."""
+    table = np.zeros((128, 3), np.uint8)
+    for letter, rgb in (sprite_templates.PAINT | sprite_templates.COLOURS[colour]).items():
+        table[ord(letter)] = rgb
+    return table
 
 
 def _pixels(drawing: str) -> np.ndarray:
     """A drawing's letters as an array, rows x columns."""
-    return np.array([list(line) for line in drawing.split()])
+    return np.array([[ord(letter) for letter in line] for line in drawing.split()], np.uint8)
 
 
 def _paste(letters: np.ndarray, part: np.ndarray, top: int, left: int) -> None:
     """Draw `part` over `letters` in place; its dots are transparent."""
     height, width = part.shape
-    seen = part != "."
+    seen = part != ord(".")
     letters[top : top + height, left : left + width][seen] = part[seen]
 
 
