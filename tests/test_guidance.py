@@ -180,10 +180,12 @@ def test_added_and_multiply_and_add_are_special_cases_of_scale_and_shift():
 def test_context_embedding_of_one_hot_vectors_is_a_table_of_labels():
     torch.manual_seed(0)
     embed = ContextEmbedding(5, 8)
-    rows = embed(torch.eye(5))
-    table = nn.Embedding.from_pretrained(rows)
+    table = nn.Embedding.from_pretrained(embed.rows)
     labels = torch.tensor([3, 0, 3])
     torch.testing.assert_close(embed(nn.functional.one_hot(labels, 5).float()), table(labels))
+    half = torch.tensor([[0.5, 0.0, 0.0, 0.5, 0.0]])
+    torch.testing.assert_close(embed(half)[0], (table.weight[0] + table.weight[3]) / 2)
+    assert not embed(torch.zeros(1, 5)).any()
 
 
 @pytest.mark.parametrize("shape", [(2, 4), (2, 6), (5,), (2, 5, 1)])
@@ -191,6 +193,8 @@ def test_contexts_of_another_length_are_refused_with_the_right_one(shape):
     model = ContextUNet(5)
     with pytest.raises(ValueError, match="N x 5"):
         model(noise(2, 3, 16, 16), torch.tensor([0, 1]), torch.zeros(shape))
+    with pytest.raises(ValueError, match="floats"):
+        model(noise(2, 3, 16, 16), torch.tensor([0, 1]), torch.zeros(2, 5, dtype=torch.int64))
 
 
 def test_context_unet_hears_its_context_and_none_is_zeros():

@@ -19,23 +19,24 @@ def modulate(h: Tensor, scale: Tensor | float = 0.0, shift: Tensor | float = 0.0
 
 
 class ContextEmbedding(nn.Module):
-    """A context vector as an embedding: linear, SiLU, linear.
+    """A context vector as an embedding: each of its numbers times a learned row, all added up.
 
-    Takes N x inputs and returns N x width. Raises ValueError for contexts of another length.
+    Takes N x inputs and returns N x width. A vector with a single 1 picks a row, as `nn.Embedding`
+    does by a label; zeros give zeros. Raises ValueError for contexts of another length.
     """
 
     def __init__(self, inputs: int, width: int):
         super().__init__()
-        self.inputs = inputs
-        self.layers = nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width))
+        self.rows = nn.Parameter(torch.randn(inputs, width))
 
     def forward(self, context: Tensor) -> Tensor:
-        if context.ndim != 2 or context.shape[1] != self.inputs:
+        inputs = len(self.rows)
+        if context.ndim != 2 or context.shape[1] != inputs or not context.is_floating_point():
             raise ValueError(
-                f"A context has {self.inputs} numbers for each picture, so N x {self.inputs} in "
-                f"all; this one is {[*context.shape]}. For one picture: context[None]."
+                f"A context has {inputs} numbers for each picture: floats, N x {inputs}. This one "
+                f"is {[*context.shape]}, {context.dtype}. For a single picture: context[None]."
             )
-        return self.layers(context)
+        return context @ self.rows
 
 
 class ContextUNet(nn.Module):
@@ -53,5 +54,5 @@ class ContextUNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, context: Tensor | None = None) -> Tensor:
         if context is None:
-            context = torch.zeros(len(x), self.embed.inputs, device=x.device)
+            context = torch.zeros(len(x), len(self.embed.rows), device=x.device)
         return self.unet(x, t, self.embed(context))
