@@ -12,15 +12,15 @@ from course_utils import ROOT, sprites
 from course_utils.sprites import Sprite
 
 PATH = ROOT / "images" / "sprites.png"
-ROWS, COLUMNS = 5, 16
-GAP, SCALE = 2, 3  # in sprite pixels, and screen pixels for each of them
+ROWS, COLUMNS = 4, 12
+GAP, SCALE = 2, 4  # in sprite pixels, and screen pixels for each of them
 
 
 def chosen(row: int, column: int) -> Sprite:
-    """The sprite at a place of the grid: a row holds each kind twice and each colour twice."""
+    """The sprite at a place of the grid."""
     return Sprite(
         sprites.KINDS[(3 * column + row) % len(sprites.KINDS)],
-        sprites.COLOURS[(column + 3 * row) % len(sprites.COLOURS)],
+        sprites.COLOURS[(column + 2 * row + 3 * (column // 8)) % len(sprites.COLOURS)],
         "small" if (column + 2 * row) % 3 == 1 else "big",
         sprites.EXTRAS[(column + column // 4 + row) % len(sprites.EXTRAS)],
         sprites.FACINGS[(column // 2 + row) % 2],
