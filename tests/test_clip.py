@@ -126,42 +126,10 @@ def test_loss_is_that_of_transformers_and_log_n_for_guessing():
     assert contrastive_loss(torch.eye(5), torch.eye(5), 100.0) < 1e-6
 
 
-def test_vision_transformer_equals_that_of_transformers():
-    transformers = pytest.importorskip("transformers")
-    torch.manual_seed(2)
-    config = transformers.CLIPVisionConfig(
-        hidden_size=WIDTH,
-        intermediate_size=4 * WIDTH,
-        num_hidden_layers=2,
-        num_attention_heads=HEADS,
-        image_size=16,
-        patch_size=4,
-        hidden_act="gelu",
-    )
-    reference = transformers.CLIPVisionModel(config).eval()
-    for parameter in reference.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
-    weights = {k.removeprefix("vision_model."): v for k, v in reference.state_dict().items()}
-    names = {k: v for k, v in published_names(2).items() if k.startswith("blocks")}
-    names |= {
-        "summary": "embeddings.class_embedding",
-        "patches.weight": "embeddings.patch_embedding.weight",
-        "positions": "embeddings.position_embedding.weight",
-    }
-    for kind in ("weight", "bias"):
-        names[f"norm1.{kind}"] = f"pre_layrnorm.{kind}"
-        names[f"norm2.{kind}"] = f"post_layernorm.{kind}"
-    model = CLIPImage(16, 4, WIDTH, 2, HEADS)
-    model.load_state_dict({ours: weights[theirs] for ours, theirs in names.items()})
-    pictures = torch.randn(3, 3, 16, 16)
-    with torch.no_grad():
-        assert torch.allclose(model(pictures), reference(pictures).pooler_output, atol=1e-5)
-
-
 def test_clip_embeds_on_the_unit_sphere_and_learns_to_match():
     torch.manual_seed(0)
     text = CLIPText(VOCAB, WIDTH, 1, HEADS, LENGTH)
-    model = CLIP(text, CLIPImage(16, 4, 24, 1, HEADS), 24, 8)
+    model = CLIP(text, CLIPImage(16, 24), 24, 8)
     pictures, ids = torch.randn(4, 3, 16, 16), texts(VOCAB - 1)
     for codes in (model.embed_text(ids), model.embed_images(pictures)):
         assert codes.shape == (4, 8)

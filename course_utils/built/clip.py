@@ -51,31 +51,26 @@ def check_ids(ids: Tensor, end: int, length: int) -> None:
 
 
 class CLIPImage(nn.Module):
-    """A vision transformer: a picture cut into patches, each a token, and one token to sum it up.
+    """A small image encoder: three convolutions and a linear layer.
 
-    Takes pictures N x channels x size x size, where patch divides size; returns N x width.
-    (Dosovitskiy et al. 2021; as in CLIP with a norm before the first block.)
+    Takes pictures N x channels x size x size, size divisible by 4; returns N x width.
     """
 
-    def __init__(
-        self, size: int, patch: int, width: int, layers: int, heads: int, channels: int = 3
-    ):
+    def __init__(self, size: int, width: int, channels: int = 3):
         super().__init__()
-        self.patches = nn.Conv2d(channels, width, patch, stride=patch, bias=False)
-        self.summary = nn.Parameter(torch.randn(width) / width**0.5)
-        number = (size // patch) ** 2 + 1
-        self.positions = nn.Parameter(torch.randn(number, width) / width**0.5)
-        self.norm1 = nn.LayerNorm(width)
-        self.blocks = nn.ModuleList(TransformerBlock(width, heads) for _ in range(layers))
-        self.norm2 = nn.LayerNorm(width)
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, width // 2, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width // 2, width, 3, stride=2, padding=1),  # size / 2
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, stride=2, padding=1),  # size / 4
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(width * (size // 4) ** 2, width),
+        )
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.patches(images).flatten(2).transpose(1, 2)  # N x patches x width
-        x = torch.cat([self.summary.expand(len(x), 1, -1), x], dim=1)
-        x = self.norm1(x + self.positions)
-        for block in self.blocks:
-            x = block(x)
-        return self.norm2(x[:, 0])
+        return self.layers(images)
 
 
 def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor | float) -> Tensor:

@@ -15,13 +15,11 @@ from torch import Tensor
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 WORD_END = "</w>"
-_QUOTES = str.maketrans({**dict.fromkeys("ʼ‘’‚‛", "'"), **dict.fromkeys("“”„‟", '"')})
-_WIDTHS_AND_LIGATURES = re.compile(
-    "[\u3000\uff01-\uffef\ufb00-\ufb06Ĳĳŉ\u01c4-\u01cc\u01f1-\u01f3]+"
-)
-_CONTROLS = re.compile("[\0-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]")
-_SHORT_FORMS = re.compile("'(?:s|t|re|ve|m|ll|d)", re.IGNORECASE)
-_RUNS = re.compile("L+|N| +|P+")
+QUOTES = str.maketrans({**dict.fromkeys("ʼ‘’‚‛", "'"), **dict.fromkeys("“”„‟", '"')})
+FONTS = re.compile("[\u3000\uff01-\uffef\ufb00-\ufb06Ĳĳŉ\u01c4-\u01cc\u01f1-\u01f3]+")
+CONTROLS = re.compile("[\0-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]")
+SHORT_FORMS = re.compile("'(?:s|t|re|ve|m|ll|d)", re.IGNORECASE)
+RUNS = re.compile("L+|N| +|P+")
 
 
 def clean_text(text: str) -> str:
@@ -32,8 +30,8 @@ def clean_text(text: str) -> str:
     that was decoded wrongly ("cafÃ©"), with the package ftfy. This function leaves it as it is.
     """
     text = html.unescape(html.unescape(text))
-    text = _WIDTHS_AND_LIGATURES.sub(lambda m: unicodedata.normalize("NFKC", m[0]), text)
-    text = unicodedata.normalize("NFC", _CONTROLS.sub("", text.translate(_QUOTES)))
+    text = FONTS.sub(lambda m: unicodedata.normalize("NFKC", m[0]), text)
+    text = unicodedata.normalize("NFC", CONTROLS.sub("", text.translate(QUOTES)))
     return " ".join(text.split()).lower()
 
 
@@ -49,7 +47,7 @@ def split_words(text: str) -> list[str]:
     )
     words, i = [], 0
     while i < len(text):
-        found = _SHORT_FORMS.match(text, i) or _RUNS.match(kinds, i)
+        found = SHORT_FORMS.match(text, i) or RUNS.match(kinds, i)
         words.append(text[i : found.end()])
         i = found.end()
     return [word for word in words if not word.isspace()]
