@@ -31,7 +31,7 @@ from course_utils.built.train import train
 from course_utils.built.unet import UNet
 
 NETWORK = dict(
-    channels=3, widths=(48, 96), attend=(True, True), blocks=1, heads=4, groups=3, patch=2
+    channels=3, widths=(32, 96), attend=(True, True), blocks=1, heads=4, groups=2, patch=2
 )
 KIND, DROP, BATCH, SEED = "x0", 0.1, 48, 0
 FULL, SHORT = sprites.WORDINGS - 1, 3  # captions of a sprite: of wordings 0 to 6; and short ones
