@@ -12,7 +12,7 @@ from course_utils.checks.exercise import Exercise, Mistake
 _WORDS = [
     {("l", "o", "w"): 5, ("l", "o", "w", "e", "r"): 2, ("n", "e", "w"): 6},
     {("b", "e", "e"): 3, ("s", "e", "e", "n"): 4, ("a", "n"): 6},
-    {("t", "o", "p"): 1, ("p", "o", "t"): 1, ("o", "p", "t", "s"): 9},
+    {("t", "h", "e"): 9, ("s", "h", "o", "p"): 1, ("s", "h", "i", "p"): 1},
 ]
 
 
