@@ -28,6 +28,23 @@ def causal_mask(L: int, device: torch.device | None = None) -> Tensor:
     return torch.ones(L, L, dtype=torch.bool, device=device).tril()
 
 
+def _check_shapes(layer: nn.Module, x: Tensor, context: Tensor | None, causal: bool) -> None:
+    """Raise ValueError where `layer` can't let x look at this context."""
+    width, context_width = layer.q.in_features, layer.k.in_features
+    if x.ndim != 3 or x.shape[2] != width:
+        raise ValueError(f"Attention takes N x L x {width} numbers; got {[*x.shape]}.")
+    if context is None and context_width != width:
+        raise ValueError(f"This attention looks at a context N x S x {context_width}: pass one.")
+    if context is not None and (
+        context.ndim != 3 or context.shape[2] != context_width or len(context) != len(x)
+    ):
+        raise ValueError(
+            f"The context is {len(x)} x S x {context_width} here; this one is {[*context.shape]}."
+        )
+    if causal and context is not None:
+        raise ValueError("causal is for self-attention: a context has no order in common with x.")
+
+
 class Attention(nn.Module):
     """Multi-head attention, of an input to itself or to a context (Vaswani et al. 2017, 3.2.2).
 
@@ -81,23 +98,6 @@ class Attention(nn.Module):
             result = scaled_dot_product_attention(q, k, v, is_causal=causal)
         result = self.out(result.transpose(1, 2).flatten(2))  # the heads side by side again
         return (result, maps) if return_maps else result
-
-
-def _check_shapes(layer: Attention, x: Tensor, context: Tensor | None, causal: bool) -> None:
-    """Raise ValueError where `layer` can't let x look at this context."""
-    width, context_width = layer.q.in_features, layer.k.in_features
-    if x.ndim != 3 or x.shape[2] != width:
-        raise ValueError(f"Attention takes N x L x {width} numbers; got {[*x.shape]}.")
-    if context is None and context_width != width:
-        raise ValueError(f"This attention looks at a context N x S x {context_width}: pass one.")
-    if context is not None and (
-        context.ndim != 3 or context.shape[2] != context_width or len(context) != len(x)
-    ):
-        raise ValueError(
-            f"The context is {len(x)} x S x {context_width} here; this one is {[*context.shape]}."
-        )
-    if causal and context is not None:
-        raise ValueError("causal is for self-attention: a context has no order in common with x.")
 
 
 @contextmanager
