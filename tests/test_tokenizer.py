@@ -148,6 +148,13 @@ def test_merges_by_hand():
     assert merge_pair(("a", "a", "a"), ("a", "a")) == ("aa", "a")
 
 
+def test_two_ways_to_one_token_share_an_id():
+    tokenizer = Tokenizer([("a", "b"), ("ab", "c</w>"), ("b", "c</w>"), ("a", "bc</w>")])
+    assert list(tokenizer.vocab.values()) == list(range(len(tokenizer.tokens)))
+    assert tokenizer.end == len(tokenizer.vocab) - 1
+    assert tokenizer.decode(tokenizer.encode("abc bc")[0]) == "abc bc"
+
+
 def test_learning_makes_each_frequent_word_one_token_and_stops():
     merges = learn_merges(CAPTIONS, 10_000)
     tokenizer = Tokenizer(merges)

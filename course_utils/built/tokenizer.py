@@ -116,7 +116,7 @@ def build_vocab(merges: Sequence[tuple[str, str]]) -> dict[str, int]:
     inside = list(byte_symbols().values())
     ends = [symbol + WORD_END for symbol in inside]
     tokens = [*inside, *ends, *("".join(pair) for pair in merges), START, END]
-    return {token: i for i, token in enumerate(tokens)}
+    return {token: i for i, token in enumerate(dict.fromkeys(tokens))}  # two merges may agree
 
 
 class Tokenizer:
