@@ -35,7 +35,7 @@ NETWORK = dict(
 )
 KIND, DROP, BATCH, SEED = "x0", 0.1, 48, 0
 FULL, SHORT = sprites.WORDINGS - 1, 3  # captions of a sprite: of wordings 0 to 6; and short ones
-LEGS = (2e-3, 2e-3, 1.5e-3, 1e-3)  # peaks of the learning rate
+LEGS = (2e-3, 2e-3, 1.5e-3, 1.5e-3, 1e-3)  # peaks of the learning rate
 STEPS = 500  # in each leg
 SCHEDULE = NoiseSchedule(linear_betas(1000))
 STATE = ROOT / "downloads" / "train_sprite_unet.safetensors"
