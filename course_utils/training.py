@@ -125,25 +125,24 @@ def expect(ok: bool, claim: str, *, done: int, planned: int) -> None:
     print(f"Reached: {claim}.")
 
 
-def save_checkpoint(path: str | Path, model: nn.Module, **notes: object) -> Path:
-    """Write a model's weights to `path` (.safetensors), whole or not at all.
+def write_tensors(path: str | Path, tensors: dict[str, Tensor], **notes: object) -> Path:
+    """Write tensors to `path` (.safetensors), whole or not at all.
 
     The file is written beside its place and then moved there, so a full disk or a killed kernel
-    leaves the older file as it was. Weights that the model shares under two names are written
-    under both. `notes` are kept in the file's header as text. Raises OSError where the file
-    cannot be written.
+    leaves the older file as it was. `notes` are kept in the file's header as text. Raises OSError
+    where the file cannot be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The process is in the name: two lessons may save at once.
     half_written = path.with_name(f".{path.name}.{os.getpid()}")
     # Copies, as the format knows neither shared memory nor strides.
-    weights = {
+    copies = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in model.state_dict().items()
+        for name, tensor in tensors.items()
     }
     try:
-        save_file(weights, half_written, {key: str(value) for key, value in notes.items()})
+        save_file(copies, half_written, {key: str(value) for key, value in notes.items()})
         os.replace(half_written, path)
     except (OSError, SafetensorError) as error:
         raise OSError(
@@ -153,6 +152,15 @@ def save_checkpoint(path: str | Path, model: nn.Module, **notes: object) -> Path
     finally:
         half_written.unlink(missing_ok=True)
     return path
+
+
+def save_checkpoint(path: str | Path, model: nn.Module, **notes: object) -> Path:
+    """Write a model's weights to `path` (.safetensors), whole or not at all.
+
+    Weights that the model shares under two names are written under both. `notes` are kept in the
+    file's header as text. Raises OSError where the file cannot be written.
+    """
+    return write_tensors(path, model.state_dict(), **notes)
 
 
 def load_checkpoint(path: str | Path, model: nn.Module) -> nn.Module:

@@ -1,0 +1,80 @@
+"""Training runs that can be cut off: their whole state in one file, from which they go on.
+
+A run that goes on makes the steps that it would have made, number for number: besides the weights
+the file holds the optimizer's averages, the random generator's state and what has been counted.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from course_utils.training import write_tensors
+
+
+def save_run(
+    path: str | Path,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    modules: dict[str, nn.Module],
+    **counts: float,
+) -> None:
+    """Write the state of a run to `path` (.safetensors), whole or not at all.
+
+    modules: what is trained, and its averages, by name. counts: numbers that come back from
+    `load_run`, such as the steps made. Raises OSError where the file cannot be written.
+    """
+    tensors = {"generator": generator.get_state()}
+    for name, module in modules.items():
+        tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
+    state = optimizer.state_dict()
+    for index, values in state["state"].items():
+        tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items()}
+    write_tensors(
+        path, tensors, counts=json.dumps(counts), groups=json.dumps(state["param_groups"])
+    )
+
+
+def load_run(
+    path: str | Path,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    modules: dict[str, nn.Module],
+) -> dict[str, float]:
+    """Put a run that `save_run` wrote back into the same objects; return its counts.
+
+    Raises FileNotFoundError where there is no such file, and ValueError where it is damaged or of
+    another run; the objects may then be half changed: make new ones.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no saved run {path}: start one.")
+    try:
+        with safe_open(path, "pt") as file:
+            notes = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        counts, groups = json.loads(notes["counts"]), json.loads(notes["groups"])
+        for name, module in modules.items():
+            module.load_state_dict(_part(tensors, name))
+        optimizer.load_state_dict({"state": _by_index(tensors), "param_groups": groups})
+        generator.set_state(tensors["generator"])
+    except (SafetensorError, OSError, KeyError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is damaged, or of another run ({str(error).splitlines()[0]}). Delete it to "
+            f"start anew."
+        ) from error
+    return counts
+
+
+def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    start = f"{name}."
+    return {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
+
+
+def _by_index(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in _part(tensors, "optimizer").items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    return state
