@@ -1,11 +1,13 @@
 """The long training run of lesson 11's network: cut off, it goes on as if nothing had happened."""
 
+import hashlib
+
 import pytest
 import torch
 from safetensors import safe_open
 
-from course_utils import sprites
-from tools import train_sprite_unet
+from course_utils import sprite_clip, sprites
+from tools import score_sprites, train_sprite_unet
 
 
 @pytest.fixture
@@ -57,3 +59,17 @@ def test_captions_leave_out_one_wording_and_differ():
     told = train_sprite_unet.captions(sprite, generator)
     assert len(told) == len(set(told)) == train_sprite_unet.FULL + train_sprite_unet.SHORT
     assert sprites.caption(sprite, train_sprite_unet.FULL) not in told
+
+
+def test_the_shipped_weights_belong_to_the_shipped_text_encoder():
+    encoder = sprite_clip.FOLDER / "text_encoder" / "model.safetensors"
+    with safe_open(train_sprite_unet.CHECKPOINT, "pt") as opened:
+        notes = opened.metadata()
+    assert notes["text_encoder"].endswith(hashlib.sha256(encoder.read_bytes()).hexdigest())
+    assert str(train_sprite_unet.NETWORK) in notes["network"]
+
+
+def test_the_shipped_weights_draw_combinations_that_were_held_out():
+    wanted, captions = zip(*score_sprites.group("held out", 12), strict=True)
+    drawn = score_sprites.draw(train_sprite_unet.load(), list(captions), 2.0, steps=10, seed=5)
+    assert sprites.score(drawn, wanted)["all"] >= 0.8
