@@ -1,4 +1,4 @@
-"""The variational autoencoder of latent diffusion: pictures as few numbers, and back (lesson 12)."""
+"""Latent diffusion's autoencoder: pictures as few numbers, and back (lesson 12)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -91,7 +91,9 @@ def vae_middle(width: int, groups: int) -> list[nn.Module]:
 class Encoder(nn.Module):
     """Pictures N x channels x H x W to N x outputs x H / f x W / f, f = 2^(levels - 1)."""
 
-    def __init__(self, channels: int, outputs: int, widths: Sequence[int], blocks: int, groups: int):
+    def __init__(
+        self, channels: int, outputs: int, widths: Sequence[int], blocks: int, groups: int
+    ):
         super().__init__()
         self.enter = nn.Conv2d(channels, widths[0], 3, padding=1)
         self.down, before = nn.ModuleList(), widths[0]
