@@ -1,4 +1,5 @@
-"""Pictures as tensors: MNIST from the course's own files, others by name through torchvision."""
+"""Pictures as tensors: MNIST from the course's own files, sprites drawn by code, others by name
+through torchvision."""
 
 import hashlib
 import http.client
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from course_utils import ROOT
 from course_utils import emoji as sheets
+from course_utils import sprites as figures
 from course_utils.downloads import open_address
 
 MNIST_FOLDER = ROOT / "data" / "mnist"
@@ -99,6 +101,23 @@ def emoji(
         images.append(_as_images(pixels.mean((2, 4), dtype=np.float32)))
         found += [drawings[i] for i in wanted]
     return torch.cat(images), [sheets.captions(drawing) for drawing in found], found
+
+
+def sprites(part: str = "train") -> tuple[Tensor, Tensor, list[figures.Sprite]]:
+    """The course's own pixel art, drawn when asked for: `course_utils/sprites.py` says how.
+
+    part: "train", "held_out" (a tenth: combinations of kind, colour and extra that are never in
+    "train") or "all". Returns images, float32 N x 3 x 16 x 16 in [-1, 1]; contexts, float32 N x
+    `sprites.CONTEXT_WIDTH`; and the N sprites in words. Raises ValueError for another part.
+    """
+    wanted = {"train": (False,), "held_out": (True,), "all": (False, True)}
+    if part not in wanted:
+        raise ValueError(f"There is no part {part!r} of the sprites: take one of {list(wanted)}.")
+    drawn = figures.all_sprites()
+    chosen = [i for i in range(len(drawn)) if figures.is_held_out(drawn[i]) in wanted[part]]
+    found = [drawn[i] for i in chosen]
+    contexts = torch.stack([figures.context(sprite) for sprite in found])
+    return figures.pictures()[chosen], contexts, found
 
 
 def from_torchvision(name: str, train: bool = True) -> tuple[Tensor, Tensor]:

@@ -164,7 +164,9 @@ def table(rows: Iterable[dict] = ()) -> Table:
         if not {"board"} <= set(row) <= {"board", "pictures", *SCORES}:
             some = ", ".join(SCORES)
             raise ValueError(f"A row has board and some of pictures, {some}, not {[*row]}.")
-    stored = [row for path in sorted(MEASURED.glob("*.csv")) for row in measured(path.stem)]
+    # Sprites have a judge of their own, and other columns.
+    files = [path.stem for path in sorted(MEASURED.glob("*.csv")) if path.stem != "sprites"]
+    stored = [row for file in files for row in measured(file)]
     lines = [
         "| generator | pictures | Frechet distance, in floors | label accuracy | recall "
         "| network calls | seconds |",

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from course_utils import scores, training
+from course_utils.built.diffusion import predict
 from course_utils.built.digit_unet import DigitUNet
 from course_utils.built.sample import sample
 from tools import score
@@ -84,7 +85,7 @@ def test_the_pictures_are_those_of_sample(checkpoint):
 
     def denoise(x, t):
         with training.autocast(torch.device("cpu")):
-            return score.predict(model, x, t, labels[-3:])
+            return predict(model, x, t, labels[-3:])
 
     last = sample(
         denoise, start[-3:], score.SCHEDULE, score.PATHS["even"](3), "ddim", kind, clamp=True

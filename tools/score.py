@@ -21,8 +21,8 @@ from torch import Tensor
 
 from course_utils import ROOT, datasets, scores, training
 from course_utils.built import paths
-from course_utils.built.diffusion import predict
 from course_utils.built.digit_unet import DigitUNet
+from course_utils.built.guidance import guided
 from course_utils.built.sample import sample
 from course_utils.built.schedule import NoiseSchedule, linear_betas
 
@@ -69,23 +69,16 @@ def options(arguments: list[str]) -> argparse.Namespace:
 def denoiser(model: DigitUNet, labels: Tensor, guidance: float):
     """(xt, t) -> prediction for pictures with these labels, and the network calls it makes.
 
-    Guidance w: untold + w (told - untold). 0 and 1 need one call, all others two.
+    Guidance as in `guide`: untold + w (told - untold). 0 and 1 need one call, all others two.
     """
-    where = next(model.parameters()).device
 
-    def call(xt: Tensor, t: int, context: Tensor | None) -> Tensor:
-        with training.autocast(where):
-            call.count += 1
-            return predict(model, xt, t, context)
+    def counted(xt: Tensor, t: Tensor, context: Tensor | None) -> Tensor:
+        counted.count += 1
+        return model(xt, t, context)
 
-    def denoise(xt: Tensor, t: int) -> Tensor:
-        if guidance in (0, 1):
-            return call(xt, t, labels if guidance else None)
-        untold = call(xt, t, None)
-        return untold + guidance * (call(xt, t, labels) - untold)
-
-    call.count = 0
-    return denoise, call
+    counted.count = 0
+    where = training.autocast(next(model.parameters()).device)
+    return guided(counted, labels, guidance, precision=where), counted
 
 
 def draw(model: DigitUNet, kind: str, asked: dict, labels: Tensor) -> tuple[Tensor, int]:

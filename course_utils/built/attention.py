@@ -89,7 +89,7 @@ class Attention(nn.Module):
         _check_shapes(self, x, context, causal)
         seen = x if context is None else context
         q, k, v = self.split(self.q(x)), self.split(self.k(seen)), self.split(self.v(seen))
-        # On a CPU the fused kernel's backward takes six times as long as ours in bfloat16.
+        # On a CPU the fused kernel's backward takes several times as long in bfloat16.
         slow = q.is_cpu and q.requires_grad and q.dtype == torch.bfloat16
         if return_maps or slow:
             mask = causal_mask(x.shape[1], x.device) if causal else None

@@ -1,0 +1,193 @@
+"""The exercises of lesson 11, text to image."""
+
+import torch
+
+from course_utils.checks.exercise import Exercise, Mistake
+
+
+def _up_channels(pile_of, offset=0):
+    def answer(widths, blocks):
+        pile, found = pile_of(widths, blocks), []
+        before = widths[-1]
+        for width in reversed(widths):
+            for _ in range(blocks + 1):
+                found.append(before + (pile.pop(offset) if pile else 0))
+                before = width
+        return found
+
+    return answer
+
+
+def _pile(widths, blocks, first=True, resized=True):
+    """The channels of every result on the way down."""
+    pile = [widths[0]] if first else []
+    for i, width in enumerate(widths):
+        pile += [width] * (blocks + (resized and i < len(widths) - 1))
+    return pile
+
+
+def _before_the_change(widths, blocks):
+    """A pile on which each change of size lies with the width of the level it leads to."""
+    pile = [widths[0]]
+    for width, following in zip(widths, [*widths[1:], None], strict=True):
+        pile += [width] * blocks + ([following] if following else [])
+    return pile
+
+
+def _wrong_start(widths, blocks):
+    pile, found = _pile(widths, blocks), []
+    for width in reversed(widths):
+        found += [width + pile.pop() for _ in range(blocks + 1)]
+    return found
+
+
+up_channels = Exercise(
+    right=_up_channels(_pile, -1),
+    cases=lambda: [((48, 96), 1), ((320, 640, 1280, 1280), 2), ((32,), 3)],
+    mistakes=[
+        Mistake(
+            _up_channels(_pile, 0),
+            "you take from the bottom of the pile. What was put there last comes off first.",
+        ),
+        Mistake(
+            _up_channels(lambda widths, blocks: _pile(widths, blocks, resized=False), -1),
+            "the results of the changes of size are on the pile too, one after each level but the "
+            "last.",
+        ),
+        Mistake(
+            _up_channels(lambda widths, blocks: _pile(widths, blocks, first=False), -1),
+            "at the bottom of the pile lies the result of the first convolution.",
+        ),
+        Mistake(
+            _up_channels(_before_the_change, -1),
+            "a change of size keeps the channels: the next level's first block widens.",
+        ),
+        Mistake(
+            _wrong_start,
+            "a level's first block gets what the level below puts out, with that one's width.",
+        ),
+    ],
+    hints=[
+        "Build the pile first: pile = [widths[0]], then for each level its width, `blocks` times, "
+        "and once more where a change of size follows.",
+        "Start with before = widths[-1]. Each block takes before + pile.pop().",
+        "After each block before is the width of its level. Levels come in reversed order.",
+    ],
+    praise="With these numbers the skips of Stable Diffusion fit, all twelve.",
+)
+
+
+def _word_map(answer_of):
+    def answer(maps, first, last):
+        found = answer_of(maps, first, last)
+        side = int(found.shape[-1] ** 0.5)
+        return found.unflatten(-1, (side, side))
+
+    return answer
+
+
+def _maps(pixels, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(2, 3, pixels, 7, generator=generator).softmax(-1)
+
+
+word_map = Exercise(
+    right=_word_map(lambda maps, first, last: maps[..., first : last + 1].sum(-1).mean(1)),
+    cases=lambda: [(_maps(16, 1), 2, 2), (_maps(64, 2), 1, 3)],
+    mistakes=[
+        Mistake(
+            _word_map(lambda maps, first, last: maps[..., first : last + 1].sum(-1).sum(1)),
+            "the heads are added up. Take their average: then the map stays a share of 1.",
+        ),
+        Mistake(
+            _word_map(lambda maps, first, last: maps[..., first : last + 1].mean(-1).mean(1)),
+            "what a pixel takes from several tokens adds up: sum over the tokens, do not average.",
+        ),
+        Mistake(
+            _word_map(lambda maps, first, last: maps[..., first:last].sum(-1).mean(1)),
+            "the last token is missing: a slice leaves out its upper end.",
+        ),
+        Mistake(
+            lambda maps, first, last: _word_map(
+                lambda *a: maps[..., first : last + 1].sum(-1).mean(1)
+            )(maps, first, last).transpose(1, 2),
+            "rows and columns are exchanged. The pixels come row by row.",
+        ),
+        Mistake(
+            _word_map(lambda maps, first, last: maps[:, 0, :, first : last + 1].sum(-1)),
+            "this is the first head alone. Average over all of them.",
+        ),
+    ],
+    hints=[
+        "Pick the tokens along the last dimension, and add them up.",
+        "The heads are dimension 1: mean(1). What is left is N x pixels.",
+        "side is the root of the number of pixels; .unflatten(1, (side, side)).",
+    ],
+    praise="So the pictures of words in this lesson were made.",
+)
+
+cross_parameters = Exercise(
+    right=lambda width, context_width: 2 * width**2 + 2 * width * context_width + width,
+    cases=lambda: [(48, 64), (320, 768), (1280, 768)],
+    mistakes=[
+        Mistake(
+            lambda width, context_width: 4 * width**2 + width,
+            "this is self-attention. Here k and v read the context, which has another width.",
+        ),
+        Mistake(
+            lambda width, context_width: 2 * width**2 + 2 * width * context_width,
+            "the bias of the last layer is missing.",
+        ),
+        Mistake(
+            lambda width, context_width: 2 * width**2 + 2 * width * context_width + 4 * width,
+            "only the last layer has a bias, and you gave one to all four.",
+        ),
+        Mistake(
+            lambda width, context_width: width**2 + 3 * width * context_width + width,
+            "one layer too many reads the context: q reads the picture.",
+        ),
+        Mistake(
+            lambda width, context_width: width**2 + 2 * width * context_width,
+            "the last layer, which mixes the heads, is missing: width x width and a bias.",
+        ),
+    ],
+    hints=[
+        "Four linear layers. Which of them read the picture, which the words?",
+        "q and out: width x width. k and v: context_width x width.",
+    ],
+    praise="The number of heads does not matter, nor that of the words.",
+)
+
+
+def _pair(seed):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(2, 3, 4, 4, generator=generator) for _ in range(2)]
+
+
+steer = Exercise(
+    right=lambda unwanted, told, w: unwanted + w * (told - unwanted),
+    cases=lambda: [(*_pair(1), 1.0), (*_pair(2), 3.0), (*_pair(3), 7.5)],
+    mistakes=[
+        Mistake(
+            lambda unwanted, told, w: told + w * (told - unwanted),
+            "with w = 1 this is more than told. In this course w = 1 means: as told.",
+        ),
+        Mistake(
+            lambda unwanted, told, w: told - w * unwanted,
+            "subtracting a prediction leaves no prediction: go from `unwanted` towards `told`.",
+        ),
+        Mistake(
+            lambda unwanted, told, w: told + w * (unwanted - told),
+            "this goes towards what is not wanted.",
+        ),
+        Mistake(
+            lambda unwanted, told, w: w * (told - unwanted),
+            "this is the direction alone. It has to be added to `unwanted`.",
+        ),
+    ],
+    hints=[
+        "It is lesson 08's formula with `unwanted` in the place of untold.",
+        "Start at `unwanted` and go w times the way to `told`.",
+    ],
+    praise="Stable Diffusion's negative prompt is no more than this line.",
+)
