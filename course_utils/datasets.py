@@ -1,5 +1,5 @@
-"""Pictures as tensors: MNIST from the course's own files, sprites drawn by code, others by name
-through torchvision."""
+"""Pictures as tensors: MNIST and emoji from the course's files, sprites drawn by code, others by
+name through torchvision."""
 
 import hashlib
 import http.client

@@ -170,7 +170,9 @@ def test_it_learns_to_give_a_picture_back():
 
 @pytest.mark.parametrize("shape", [(2, 3, 18, 16), (2, 3, 16, 18), (2, 1, 16, 16), (3, 16, 16)])
 def test_a_picture_of_the_wrong_size_is_named(shape):
-    with pytest.raises(ValueError, match=r"N x 3 x H x W, H and W divisible by 4; got \["):
+    with pytest.raises(
+        ValueError, match=r"pictures are N x 3 x H x W, H and W divisible by 4; got \["
+    ):
         small().encode(torch.zeros(shape))
     with pytest.raises(ValueError, match="divisible by 4"):
         small().to_latents(torch.zeros(shape))
@@ -178,7 +180,7 @@ def test_a_picture_of_the_wrong_size_is_named(shape):
 
 @pytest.mark.parametrize("shape", [(2, 3, 4, 4), (4, 4, 4), (2, 4, 16)])
 def test_latents_of_the_wrong_shape_are_named(shape):
-    with pytest.raises(ValueError, match=r"latents are N x 4 x h x w; got \["):
+    with pytest.raises(ValueError, match=r"latents are N x 4 x H x W; got \["):
         small().decode(torch.zeros(shape))
     with pytest.raises(ValueError, match="latents are N x 4"):
         small().to_pictures(torch.zeros(shape))

@@ -148,6 +148,13 @@ def check_vae(widths: Sequence[int], groups: int, scale: float) -> None:
         raise ValueError(f"scale is 1 / the latents' standard deviation, above 0; got {scale}.")
 
 
+def check_batch(what: str, x: Tensor, channels: int, factor: int = 1) -> None:
+    """Raise ValueError where x is not N x channels x H x W, H and W divisible by `factor`."""
+    if x.ndim != 4 or x.shape[1] != channels or any(n % factor for n in x.shape[2:]):
+        sizes = f", H and W divisible by {factor}" if factor > 1 else ""
+        raise ValueError(f"This VAE's {what} are N x {channels} x H x W{sizes}; got {[*x.shape]}.")
+
+
 class AutoencoderKL(nn.Module):
     """Stable Diffusion's VAE, by default of its size (Rombach et al. 2022, appendix G).
 
@@ -178,18 +185,13 @@ class AutoencoderKL(nn.Module):
 
     def encode(self, x: Tensor) -> Gaussian:
         """Pictures, N x channels x H x W, to a bell curve, N x latent x H / factor x W / factor."""
-        if x.ndim != 4 or x.shape[1] != self.channels or any(n % self.factor for n in x.shape[2:]):
-            raise ValueError(
-                f"This VAE takes pictures N x {self.channels} x H x W, H and W divisible by "
-                f"{self.factor}; got {[*x.shape]}."
-            )
+        check_batch("pictures", x, self.channels, self.factor)
         mean, log_var = self.quant(self.encoder(x)).chunk(2, dim=1)
         return Gaussian(mean, log_var.clamp(-30, 20))  # exp stays finite
 
     def decode(self, z: Tensor) -> Tensor:
         """Latents, N x latent x h x w, to pictures, N x channels x factor h x factor w."""
-        if z.ndim != 4 or z.shape[1] != self.latent:
-            raise ValueError(f"This VAE's latents are N x {self.latent} x h x w; got {[*z.shape]}.")
+        check_batch("latents", z, self.latent)
         return self.decoder(self.post_quant(z))
 
     def to_latents(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
