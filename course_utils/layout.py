@@ -37,24 +37,24 @@ def vae_name(name: str) -> str:
     return name
 
 
-def save_vae(folder: str | Path, vae: AutoencoderKL, settings: dict, **notes: object) -> None:
+def save_vae(folder: str | Path, vae: AutoencoderKL, network: dict, **notes: object) -> None:
     """Write `vae` as config.json and weights, as diffusers' `AutoencoderKL.from_pretrained` reads.
 
-    settings: the arguments it was built with, all but `scale`. notes: kept in the weights' header.
+    network: the arguments it was built with, all but `scale`. notes: kept in the weights' header.
     Raises OSError where the folder cannot be written.
     """
     folder = Path(folder)
-    levels = len(settings["widths"])
+    levels = len(network["widths"])
     config = {
         "_class_name": "AutoencoderKL",
         "in_channels": vae.channels,
         "out_channels": vae.channels,
         "down_block_types": ["DownEncoderBlock2D"] * levels,
         "up_block_types": ["UpDecoderBlock2D"] * levels,
-        "block_out_channels": [*settings["widths"]],
-        "layers_per_block": settings["blocks"],
+        "block_out_channels": [*network["widths"]],
+        "layers_per_block": network["blocks"],
         "latent_channels": vae.latent,
-        "norm_num_groups": settings["groups"],
+        "norm_num_groups": network["groups"],
         "scaling_factor": vae.scale,
     }
     weights = {vae_name(name): weight for name, weight in vae.state_dict().items()}
