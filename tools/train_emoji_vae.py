@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))  # the folder of `tools`
 from tools.long_run import long_run  # noqa: E402
 
 STEPS, BATCH, LEARNING_RATE, SEED, EVERY = 30_000, 32, 2e-3, 0, 200
-NETWORK = {"latent": 8, "widths": (16, 32, 64, 128), "blocks": 1, "groups": 2}  # to 8 x 8
+NETWORK = {"latent": 8, "widths": (16, 32, 64, 128), "blocks": 1, "groups": 1}  # to 8 x 8
 KL_WEIGHT, EDGE_WEIGHT = 1e-6, 0.5
 STATE = ROOT / "downloads" / "train_emoji_vae.safetensors"
 PREVIEW = ROOT / "downloads" / "emoji_vae.png"
