@@ -1,5 +1,5 @@
-"""Pictures as tensors: MNIST from the course's own files, sprites drawn by code, others by name
-through torchvision."""
+"""Pictures as tensors: MNIST and emoji from the course's files, sprites drawn by code, others by
+name through torchvision."""
 
 import hashlib
 import http.client
@@ -9,7 +9,7 @@ import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ import torchvision
 from torch import Tensor
 
 from course_utils import ROOT
+from course_utils import emoji as sheets
 from course_utils import sprites as figures
 from course_utils.downloads import open_address
 
@@ -71,6 +72,35 @@ def mnist_dataset(
         if not (raw / name).exists() or _md5((raw / name).read_bytes()) != digest:
             _write_whole(raw / name, _mnist_file(name))
     return torchvision.datasets.MNIST(folder, train=train, transform=transform)
+
+
+def emoji(
+    size: int = 64,
+    part: str = "train",
+    styles: Sequence[str] = sheets.STYLES,
+    categories: Sequence[str] = sheets.CATEGORIES,
+) -> tuple[Tensor, list[list[str]], list[sheets.Emoji]]:
+    """Emoji on white in up to four drawing styles: `course_utils/emoji.py` says more.
+
+    size: 64, or 32 or 16, for which squares of pixels are averaged. part: "train", "held_out" (a
+    tenth: pairs of style and concept that are never in "train", though the concept is, in other
+    styles) or "all". Returns images, float32 N x 3 x size x size in [-1, 1], style by style; the
+    captions of each, in several wordings; and the N drawings' styles, concepts and categories.
+    Raises ValueError for a size, part, style or category that does not exist and for a damaged
+    file, FileNotFoundError for a missing one.
+    """
+    _one_of("size", [size], (64, 32, 16))
+    _one_of("part", [part], ("train", "held_out", "all"))
+    _one_of("style", styles, sheets.STYLES)
+    _one_of("category", categories, sheets.CATEGORIES)
+    images, found, factor = [], [], sheets.SIZE // size
+    for style in styles:
+        drawings = sheets.drawings(style)
+        wanted = [i for i, d in enumerate(drawings) if _is_in(d, part) and d.category in categories]
+        pixels = sheets.sheet(style)[wanted].reshape(-1, size, factor, size, factor, 3)
+        images.append(_as_images(pixels.mean((2, 4), dtype=np.float32)))
+        found += [drawings[i] for i in wanted]
+    return torch.cat(images), [sheets.captions(drawing) for drawing in found], found
 
 
 def sprites(part: str = "train") -> tuple[Tensor, Tensor, list[figures.Sprite]]:
@@ -146,6 +176,23 @@ def _mnist_file(name: str) -> bytes:
     return raw
 
 
+def _is_in(drawing: sheets.Emoji, part: str) -> bool:
+    if part == "all":
+        return True
+    held_out = sheets.held_out_style(drawing.concept) == drawing.style
+    return held_out == (part == "held_out")
+
+
+def _one_of(what: str, given: Sequence, known: Sequence) -> None:
+    """Raise ValueError unless all of `given` are known, and something is given."""
+    names = ", ".join(map(str, known))
+    if isinstance(given, str):
+        raise ValueError(f"Give a list of names of a {what}, not {given!r} alone. Known: {names}.")
+    unknown = [value for value in given if value not in known]
+    if unknown or not given:
+        raise ValueError(f"The emoji have no {what} {unknown or given}. Known: {names}.")
+
+
 def _md5(raw: bytes) -> str:
     return hashlib.md5(raw, usedforsecurity=False).hexdigest()
 
@@ -161,7 +208,7 @@ def _write_whole(path: Path, raw: bytes) -> None:
 
 
 def _as_images(pixels: np.ndarray) -> Tensor:
-    """uint8 N x H x W or N x H x W x C as float32 N x C x H x W in [-1, 1]."""
+    """0 to 255, N x H x W or N x H x W x C, as float32 N x C x H x W in [-1, 1]."""
     images = torch.from_numpy(pixels.astype(np.float32)).div_(127.5).sub_(1)
     return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
 

@@ -253,3 +253,15 @@ def _checked(images: Tensor) -> Tensor:
 def _by_parts(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     parts = _checked(images).split(500)  # small enough for the processor's cache
     return torch.cat([function(part.to(memory_format=torch.channels_last)) for part in parts])
+
+
+def psnr(images: Tensor, originals: Tensor) -> Tensor:
+    """How well pictures come back, in decibels: N of them, for N x C x H x W in [-1, 1].
+
+    10 log10(range^2 / mean squared error); the range of values is 2. Raises ValueError where the
+    shapes differ.
+    """
+    if images.shape != originals.shape:
+        raise ValueError(f"These can't be compared: {[*images.shape]} and {[*originals.shape]}.")
+    error = ((images - originals) ** 2).flatten(1).mean(1)
+    return 10 * torch.log10(4 / error)

@@ -249,3 +249,14 @@ def test_the_table_shows_named_rows_and_a_lessons_own(stored):
 def test_a_file_that_was_not_measured(stored):
     with pytest.raises(FileNotFoundError, match="tools/score.py"):
         scores.measured("sprites")
+
+
+def test_psnr_is_the_logarithm_of_the_squared_error():
+    originals = torch.zeros(2, 1, 4, 4)
+    images = originals.clone()
+    images[0] += 0.2  # a tenth of the range: 20 dB
+    images[1, 0, 0, 0] = 2.0  # one pixel of 16, by the whole range: 10 log10 16
+    found = scores.psnr(images, originals)
+    torch.testing.assert_close(found, torch.tensor([20.0, 12.0412]), atol=1e-4, rtol=0)
+    with pytest.raises(ValueError, match="can't be compared"):
+        scores.psnr(images, originals[:1])

@@ -1,0 +1,182 @@
+"""The exercises of lesson 12, the VAE."""
+
+import torch
+
+from course_utils.checks.exercise import Exercise, Mistake
+
+
+def _numbers(seed: int, many: int = 3):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(2, 3, 4, 4, generator=generator) for _ in range(many)]
+
+
+def _sampled(std):
+    return lambda mean, log_var, noise: mean + std(log_var) * noise
+
+
+draw_latents = Exercise(
+    right=_sampled(lambda log_var: (0.5 * log_var).exp()),
+    cases=lambda: [tuple(_numbers(1)), tuple(_numbers(2))],
+    mistakes=[
+        Mistake(
+            _sampled(torch.exp),
+            "you multiply the noise by the variance. You want its square root: exp(log_var / 2).",
+        ),
+        Mistake(
+            _sampled(lambda log_var: log_var),
+            "log_var is a logarithm: undo it with exp, and take half of it for the root.",
+        ),
+        Mistake(
+            _sampled(lambda log_var: log_var.exp().exp().sqrt()),
+            "one exp too many: exp(log_var) is the variance already.",
+        ),
+        Mistake(
+            lambda mean, log_var, noise: mean * (0.5 * log_var).exp() + noise,
+            "the deviation belongs to the noise; the mean is added as it is.",
+        ),
+        Mistake(
+            _sampled(lambda log_var: 0.0),
+            "this is the mean alone: nothing is drawn.",
+        ),
+    ],
+    hints=[
+        "Noise from N(0, 1) becomes noise from N(mean, sigma^2) by multiplying and adding.",
+        "sigma is the root of the variance, and the variance is exp(log_var).",
+        "The root of exp(a) is exp(a / 2).",
+    ],
+    praise="The noise comes from outside, so gradients reach mean and log_var.",
+)
+
+
+def _kl(part, factor=0.5):
+    return lambda mean, log_var: factor * part(mean, log_var).flatten(1).sum(1)
+
+
+def _terms(mean, log_var):
+    return mean**2 + log_var.exp() - 1 - log_var
+
+
+kl_of_picture = Exercise(
+    right=_kl(_terms),
+    cases=lambda: [tuple(_numbers(3, 2)), tuple(_numbers(4, 2))],
+    mistakes=[
+        Mistake(
+            _kl(_terms, -0.5),
+            "the sign is wrong: a KL divergence is never negative.",
+        ),
+        Mistake(
+            _kl(_terms, 1.0),
+            "a factor of one half is missing.",
+        ),
+        Mistake(
+            lambda mean, log_var: 0.5 * _terms(mean, log_var).flatten(1).mean(1),
+            "you took the mean over a picture's numbers. The divergences of independent numbers "
+            "add up: take the sum.",
+        ),
+        Mistake(
+            lambda mean, log_var: 0.5 * _terms(mean, log_var).sum(),
+            "this is the sum over the whole batch. Keep one number a picture: flatten(1).sum(1).",
+        ),
+        Mistake(
+            _kl(lambda mean, log_var: mean**2 + log_var - 1 - log_var.exp()),
+            "variance and log-variance are exchanged: the variance counts up, its logarithm down.",
+        ),
+        Mistake(
+            _kl(lambda mean, log_var: mean**2 + log_var.exp() - log_var),
+            "the - 1 is missing: for mean 0 and variance 1 the divergence must be 0.",
+        ),
+    ],
+    hints=[
+        "For one number: (mean^2 + variance - 1 - log variance) / 2.",
+        "The variance is log_var.exp().",
+        "Sum over all but the first dimension: flatten(1).sum(1).",
+    ],
+    praise="0 for N(0, 1), and more the further away.",
+)
+
+
+def _decibels(peak=2.0, factor=10.0, log=torch.log10, root=False):
+    def answer(images, originals):
+        error = ((images - originals) ** 2).flatten(1).mean(1)
+        return factor * log(peak**2 / (error.sqrt() if root else error))
+
+    return answer
+
+
+decibels = Exercise(
+    right=_decibels(),
+    cases=lambda: [tuple(0.3 * x for x in _numbers(5, 2)), tuple(0.1 * x for x in _numbers(6, 2))],
+    mistakes=[
+        Mistake(
+            _decibels(peak=1.0),
+            "this is for pictures in [0, 1]. Ours are in [-1, 1]: the range is 2.",
+        ),
+        Mistake(
+            _decibels(peak=255.0),
+            "this is for whole numbers up to 255. Our pictures are in [-1, 1]: the range is 2.",
+        ),
+        Mistake(
+            _decibels(factor=20.0),
+            "20 goes with the root of the error, 10 with the mean square itself.",
+        ),
+        Mistake(
+            _decibels(log=torch.log),
+            "decibels want the logarithm to base 10, and this is the natural one.",
+        ),
+        Mistake(
+            _decibels(root=True),
+            "you took the root of the mean square. Inside the logarithm the square is wanted.",
+        ),
+        Mistake(
+            lambda images, originals: _decibels()(originals, images).mean(),
+            "this is one number for the batch. Give one for each picture: flatten(1).mean(1).",
+        ),
+    ],
+    hints=[
+        "First the mean squared error of each picture: flatten(1).mean(1).",
+        "Decibels are 10 log10 of a ratio: the squared range over the mean squared error.",
+        "From -1 to 1 the range is 2, its square 4.",
+    ],
+    praise="6 dB more means half the error.",
+)
+
+
+def _centred(latents):
+    return (latents**2).mean().rsqrt()
+
+
+latent_scale = Exercise(
+    right=lambda latents: 1 / latents.std(),
+    cases=lambda: [(5 * _numbers(7)[0] + 2,), (0.2 * _numbers(8)[0] - 0.3,)],
+    outcome=lambda answer, latents: answer(latents),
+    tolerance=2e-2,  # with or without the - 1 in the deviation
+    mistakes=[
+        Mistake(
+            lambda latents: latents.std(),
+            "this is the deviation itself. Multiplied by it, wide latents would become wider: "
+            "divide 1 by it.",
+        ),
+        Mistake(
+            lambda latents: 1 / latents.var(),
+            "this is 1 over the variance. After it the deviation would be 1 / sigma, not 1.",
+        ),
+        Mistake(
+            _centred,
+            "you took the root mean square. With a mean that is not 0 it is more than the "
+            "deviation.",
+        ),
+        Mistake(
+            lambda latents: 1 / latents.std((0, 2, 3)),
+            "this is a scale for each channel. Stable Diffusion has one number for them all.",
+        ),
+        Mistake(
+            lambda latents: 1 / latents.abs().max(),
+            "this brings the largest value to 1. It is the deviation that should be 1.",
+        ),
+    ],
+    hints=[
+        "scale * latents should have standard deviation 1.",
+        "The deviation of c * z is c times that of z.",
+    ],
+    praise="Stable Diffusion's 0.18215 is this number, measured on one batch.",
+)
