@@ -16,20 +16,21 @@ from course_utils.training import write_tensors
 
 def save_run(
     path: str | Path,
-    optimizer: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer | None,
     generator: torch.Generator,
     modules: dict[str, nn.Module],
     **counts: float,
 ) -> None:
     """Write the state of a run to `path` (.safetensors), whole or not at all.
 
-    modules: what is trained, and its averages, by name. counts: numbers that come back from
-    `load_run`, such as the steps made. Raises OSError where the file cannot be written.
+    modules: what is trained, and its averages, by name. optimizer: None between parts of a run that
+    each begin with a new one. counts: numbers that come back from `load_run`, such as the steps
+    made. Raises OSError where the file cannot be written.
     """
     tensors = {"generator": generator.get_state()}
     for name, module in modules.items():
         tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
-    state = optimizer.state_dict()
+    state = optimizer.state_dict() if optimizer else {"state": {}, "param_groups": []}
     for index, values in state["state"].items():
         tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items()}
     write_tensors(
@@ -39,7 +40,7 @@ def save_run(
 
 def load_run(
     path: str | Path,
-    optimizer: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer | None,
     generator: torch.Generator,
     modules: dict[str, nn.Module],
 ) -> dict[str, float]:
@@ -57,7 +58,8 @@ def load_run(
         counts, groups = json.loads(notes["counts"]), json.loads(notes["groups"])
         for name, module in modules.items():
             module.load_state_dict(_part(tensors, name))
-        optimizer.load_state_dict({"state": _by_index(tensors), "param_groups": groups})
+        if optimizer:
+            optimizer.load_state_dict({"state": _by_index(tensors), "param_groups": groups})
         generator.set_state(tensors["generator"])
     except (SafetensorError, OSError, KeyError, RuntimeError, ValueError) as error:
         raise ValueError(

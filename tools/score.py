@@ -6,7 +6,6 @@ again, so a run that was cut off is simply started again. `--help` lists the set
 """
 
 import argparse
-import csv
 import hashlib
 import shlex
 import sys
@@ -28,6 +27,7 @@ from course_utils.built.schedule import NoiseSchedule, linear_betas
 
 sys.path.insert(0, str(ROOT))  # the folder of `tools`
 from tools.measure import processor  # noqa: E402
+from tools.score_table import add_row, rows_there  # noqa: E402
 
 SCHEDULE = NoiseSchedule(linear_betas(1000))
 BATCH = 250  # pictures at once: one number, since samplers draw new noise batch by batch
@@ -126,24 +126,6 @@ def settings(asked: argparse.Namespace, digest: str) -> Iterator[dict]:
         yield dict(zip(SETTINGS, values, strict=True))
 
 
-def rows_there(file: Path) -> set[tuple]:
-    """The settings of the rows that the file has, as text."""
-    if not file.exists():
-        return set()
-    with file.open(newline="") as lines:
-        return {tuple(row[key] for key in SETTINGS) for row in csv.DictReader(lines)}
-
-
-def add_row(file: Path, row: dict) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = not file.exists()
-    with file.open("a", newline="") as lines:
-        writer = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
-
-
 def load(path: Path) -> tuple[DigitUNet, str, str]:
     """The model on the fastest device, what it predicts, and the digest of its file."""
     model = training.load_checkpoint(path, DigitUNet()).float().eval()
@@ -156,7 +138,7 @@ def load(path: Path) -> tuple[DigitUNet, str, str]:
 def main(*arguments: str) -> None:
     asked = options([*arguments])
     model, kind, digest = load(asked.checkpoint)
-    there = rows_there(asked.file)
+    there = rows_there(asked.file, SETTINGS)
     about = {
         "checkpoint": asked.checkpoint.name,
         "threads": torch.get_num_threads(),
@@ -167,7 +149,9 @@ def main(*arguments: str) -> None:
         if tuple(str(value) for value in wanted.values()) in there:
             continue
         found = measure(model, kind, wanted)
-        add_row(asked.file, about | {"board": asked.board.format(**wanted)} | wanted | found)
+        add_row(
+            asked.file, about | {"board": asked.board.format(**wanted)} | wanted | found, COLUMNS
+        )
         print(*(wanted[key] for key in SETTINGS[1:]), found, flush=True)
 
 

@@ -6,7 +6,6 @@ the same weights and settings are not measured again. `--help` lists the setting
 """
 
 import argparse
-import csv
 import hashlib
 import shlex
 import sys
@@ -26,6 +25,7 @@ from course_utils.built.unet import UNet
 sys.path.insert(0, str(ROOT))  # the folder of `tools`
 from tools import train_sprite_unet  # noqa: E402
 from tools.measure import processor  # noqa: E402
+from tools.score_table import add_row, rows_there  # noqa: E402
 
 FILE = scores.MEASURED / "sprites.csv"
 GROUPS = ("seen", "held out", "new wording")
@@ -74,24 +74,6 @@ def measure(model: UNet, asked: dict) -> dict:
     return {key: f"{found[key]:.4f}" for key in FOUND} | {"seconds": f"{seconds:.1f}"}
 
 
-def rows_there(file: Path) -> set[tuple]:
-    """The settings of the rows that the file has, as text."""
-    if not file.exists():
-        return set()
-    with file.open(newline="") as lines:
-        return {tuple(row[key] for key in SETTINGS) for row in csv.DictReader(lines)}
-
-
-def add_row(file: Path, row: dict) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = not file.exists()
-    with file.open("a", newline="") as lines:
-        writer = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
-
-
 def main(*arguments: str) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
@@ -110,14 +92,14 @@ def main(*arguments: str) -> None:
         "processor": processor() if training.device().type == "cpu" else training.device().type,
         "command": shlex.join(["python", "tools/score_sprites.py", *arguments]),
     }
-    there = rows_there(asked.file)
+    there = rows_there(asked.file, SETTINGS)
     for name, guidance, seed in product(GROUPS, asked.guidance, range(asked.seeds)):
         values = (digest, name, guidance, asked.steps, asked.pictures, seed)
         if tuple(str(value) for value in values) in there:
             continue
         wanted = dict(zip(SETTINGS, values, strict=True))
         found = measure(model, wanted)
-        add_row(asked.file, about | wanted | found)
+        add_row(asked.file, about | wanted | found, COLUMNS)
         print(*values[1:], found, flush=True)
 
 

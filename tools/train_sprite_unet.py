@@ -10,16 +10,12 @@ precision. Its header says how they were made; `tools/score_sprites.py` measures
 
 import copy
 import hashlib
-import json
-import os
 import time
 from functools import cache
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils import ROOT, datasets, sprite_clip, sprites, training
 from course_utils.built.clip import CLIPText
@@ -29,6 +25,7 @@ from course_utils.built.schedule import NoiseSchedule, linear_betas
 from course_utils.built.tokenizer import Tokenizer
 from course_utils.built.train import train
 from course_utils.built.unet import UNet
+from course_utils.resume import load_run, save_run
 
 NETWORK = dict(
     channels=3, widths=(32, 96), attend=(True, True), blocks=1, heads=4, groups=2, patch=2
@@ -83,32 +80,20 @@ class Run:
         self.legs, self.seconds = 0, 0.0
 
     def save(self, path: Path) -> None:
-        """Write the state whole or not at all."""
-        state = {"generator": self.generator.get_state()}
-        for part, model in (("model", self.model), ("average", self.ema.model)):
-            for name, weight in model.state_dict().items():
-                state[f"{part}.{name}"] = weight.clone(memory_format=torch.contiguous_format)
-        notes = {"legs": self.legs, "seconds": self.seconds, "updates": self.ema.updates}
-        path.parent.mkdir(exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        save_file(state, beside, {"notes": json.dumps(notes)})
-        os.replace(beside, path)
+        """Write the state whole or not at all. Each leg begins with a new optimizer."""
+        counts = {"legs": self.legs, "seconds": self.seconds, "updates": self.ema.updates}
+        save_run(path, None, self.generator, self.modules(), **counts)
 
     def go_on(self, path: Path) -> None:
         """Continue a run that was cut off, if there is one."""
-        if not path.exists():
-            return
-        state = load_file(path)
-        for part, model in (("model", self.model), ("average", self.ema.model)):
-            model.load_state_dict(
-                {k.removeprefix(f"{part}."): v for k, v in state.items() if k.startswith(part)}
-            )
-        self.generator.set_state(state["generator"])
-        with safe_open(path, "pt") as file:
-            notes = json.loads(file.metadata()["notes"])
-        self.legs, self.seconds = notes["legs"], notes["seconds"]
-        self.ema.updates = notes["updates"]
-        print(f"going on after leg {self.legs}", flush=True)
+        if path.exists():
+            counts = load_run(path, None, self.generator, self.modules())
+            self.legs, self.seconds = counts["legs"], counts["seconds"]
+            self.ema.updates = counts["updates"]
+            print(f"going on after leg {self.legs}", flush=True)
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"model": self.model, "average": self.ema.model}
 
     def leg(self, images: Tensor, contexts: Tensor, null: Tensor) -> float:
         """Train for one leg; the mean loss of its last tenth."""
