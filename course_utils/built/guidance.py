@@ -30,24 +30,35 @@ def guided(
     null: Tensor | None = None,
     told_at: int = 1,
     precision: AbstractContextManager | None = None,
+    interval: tuple[float, float] | None = None,
 ) -> Callable[[Tensor, int], Tensor]:
     """A denoiser (xt, t) -> prediction for `sample`, told `context` and guided by w (as `guide`).
 
     context: one for each picture. null: the context that says nothing; None is the model's own.
-    Calls the model twice, but once where w means told or untold alone. precision: the context of
-    the calls, as for `train`. Raises ValueError where there are more or fewer contexts than xt.
+    Both are asked in one call with null, in two without, and only one where w means told or untold
+    alone. precision: the context of the calls, as for `train`. interval: the first and last time,
+    such as (200, 800), at which there is guidance; at others the model is told, and nothing more
+    (Kynkaanniemi et al. 2024). Raises ValueError for an interval that is upside down, and where
+    there are more or fewer contexts than xt.
     """
+    low, high = interval or (0, float("inf"))
+    if not low <= high:
+        raise ValueError(f"The interval {interval} is upside down: the smaller time comes first.")
 
     def denoise(xt: Tensor, t: int) -> Tensor:
         if len(context) != len(xt):
             raise ValueError(f"{len(xt)} pictures and {len(context)} contexts: give one to each.")
         with precision or nullcontext():
-            if w == told_at:
+            if w == told_at or not low <= t <= high:
                 return predict(model, xt, t, context)
-            untold = predict(model, xt, t, null)
             if w == told_at - 1:
-                return untold
-            return guide(untold, predict(model, xt, t, context), w, told_at)
+                return predict(model, xt, t, null)
+            if null is None:
+                untold, told = predict(model, xt, t), predict(model, xt, t, context)
+            else:  # one large call is faster than two, most of all with few pictures
+                both = torch.cat([null.expand_as(context), context])
+                untold, told = predict(model, torch.cat([xt, xt]), t, both).chunk(2)
+            return guide(untold, told, w, told_at)
 
     return denoise
 

@@ -160,7 +160,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, context: Tensor) -> Tensor:
         check_told(self, x, context)
-        time = self.time(timestep_embedding(t, self.conv_in.out_channels))
+        time = self.time(timestep_embedding(t, self.conv_in.out_channels).to(x.dtype))
         x = self.conv_in(self.fold(x))
         skips = [x]
         for level in self.down:
