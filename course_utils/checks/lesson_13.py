@@ -1,0 +1,211 @@
+"""The exercises of lesson 13, latent diffusion."""
+
+import math
+
+import torch
+
+from course_utils.built.forward import forward_jump
+from course_utils.built.schedule import NoiseSchedule, cosine_betas
+from course_utils.checks.exercise import Exercise, Mistake
+
+
+def _noises(seed, *shapes):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(*shape, generator=generator) for shape in shapes]
+
+
+_TIMES = [1000, 900, 800, 700, 600, 500, 400, 300, 200, 100, 0]
+
+
+def _strides(path, strength):
+    return int(strength * (len(path) - 1))
+
+
+path_walked = Exercise(
+    right=lambda path, strength: path[len(path) - 1 - _strides(path, strength) :],
+    cases=lambda: [(_TIMES, 0.7), (_TIMES, 0.35), (_TIMES, 1.0), (_TIMES, 0.0)],
+    mistakes=[
+        Mistake(
+            lambda path, strength: path[_strides(path, strength) :],
+            "strength is upside down: 1 is all noise, so the whole path is walked then.",
+        ),
+        Mistake(
+            lambda path, strength: path[: _strides(path, strength) + 1],
+            "these are the first strides. They begin in pure noise, where nothing is left of the "
+            "picture, and end before the picture is clean: walk the last ones.",
+        ),
+        Mistake(
+            lambda path, strength: path[len(path) - _strides(path, strength) :],
+            "one time too few: a walk of n strides passes n + 1 times.",
+        ),
+        Mistake(
+            lambda path, strength: path[-_strides(path, strength) - 1 :][: len(path) - 1],
+            "with strength 1 the end of the path is missing: the walk must end at the picture.",
+        ),
+        Mistake(
+            lambda path, strength: [t for t in path if t < strength * path[0]],
+            "the time at which the walk starts is missing: it is the first of the list.",
+        ),
+    ],
+    hints=[
+        "A path of n + 1 times has n strides. How many of them are walked?",
+        "int(strength * strides) are walked, and they are the last ones.",
+        "path[strides - int(strength * strides):]",
+    ],
+    praise="Half the strength is half the work, too.",
+)
+
+_SCHEDULE = NoiseSchedule(cosine_betas(100))
+
+
+def _inpainting(seed, t, s):
+    shape = (2, 3, 4, 4)
+    drawn, known, noise = _noises(seed, shape, shape, shape)
+    new = _noises(seed + 10, (2, 1, 4, 4))[0] > 0
+    return drawn, known, new, noise, t, s, _SCHEDULE
+
+
+def _put_back(kept_of):
+    def answer(drawn, known, new, noise, t, s, schedule):
+        return torch.where(new, drawn, kept_of(known, noise, t, s, schedule))
+
+    return answer
+
+
+known_put_back = Exercise(
+    right=_put_back(lambda known, noise, t, s, schedule: forward_jump(known, noise, s, schedule)),
+    cases=lambda: [_inpainting(1, 60, 40), _inpainting(2, 90, 80), _inpainting(3, 20, 0)],
+    mistakes=[
+        Mistake(
+            _put_back(lambda known, noise, t, s, schedule: known),
+            "the known part is put back clean. Beside it everything has the noise of time s, and "
+            "the network has never seen such a mixture.",
+        ),
+        Mistake(
+            _put_back(lambda known, noise, t, s, schedule: forward_jump(known, noise, t, schedule)),
+            "this is the noise of time t, where the stride began. `drawn` has arrived at s.",
+        ),
+        Mistake(
+            lambda drawn, known, new, noise, t, s, schedule: torch.where(
+                new, forward_jump(known, noise, s, schedule), drawn
+            ),
+            "the mask is upside down: `new` is True where the picture is drawn anew.",
+        ),
+        Mistake(
+            _put_back(
+                lambda known, noise, t, s, schedule: known + schedule.noise_std[s].item() * noise
+            ),
+            "the noise is right, but the known part must shrink as well: it is multiplied by the "
+            "square root of alpha_bar.",
+        ),
+        Mistake(
+            lambda drawn, known, new, noise, t, s, schedule: forward_jump(
+                torch.where(new, drawn, known), noise, s, schedule
+            ),
+            "`drawn` has the noise of time s already, and gets more here: add it to `known` alone.",
+        ),
+    ],
+    hints=[
+        "Both parts must have the same amount of noise. Which time has `drawn` reached?",
+        "Lesson 04's forward_jump brings `known` from the clean picture to time s.",
+        "torch.where(new, drawn, forward_jump(known, noise, s, schedule))",
+    ],
+    praise="At s = 0 no noise is left, and the known part is what it was.",
+)
+
+
+def _mixes(shares_of):
+    def answer(first, second, number):
+        shares = shares_of(number)[:, None, None]
+        return torch.lerp(first[None], second[None], shares)
+
+    return answer
+
+
+def _halves_of_sentences(first, second, number):
+    cuts = torch.linspace(0, 1, number) * len(first)
+    places = torch.arange(len(first))[None, :, None]
+    return torch.where(places < cuts[:, None, None], second[None], first[None])
+
+
+context_between = Exercise(
+    right=_mixes(lambda number: torch.linspace(0, 1, number)),
+    cases=lambda: [(*_noises(4, (6, 5), (6, 5)), 5), (*_noises(5, (4, 3), (4, 3)), 3)],
+    mistakes=[
+        Mistake(
+            _mixes(lambda number: torch.linspace(1, 0, number)),
+            "the order is the other way round: the first mix is `first` alone.",
+        ),
+        Mistake(
+            _mixes(lambda number: torch.arange(number) / number),
+            "the last mix should be `second` alone: both ends are included.",
+        ),
+        Mistake(
+            _mixes(lambda number: torch.linspace(0, 1, number + 2)[1:-1]),
+            "`first` and `second` themselves belong to the mixes: both ends are included.",
+        ),
+        Mistake(
+            _halves_of_sentences,
+            "you take some tokens of one sentence and some of the other. Mix the numbers of every "
+            "token.",
+        ),
+        Mistake(
+            lambda first, second, number: (
+                first + torch.linspace(0, 1, number)[:, None, None] * second
+            ),
+            "what `second` gains, `first` must lose: the two shares add up to 1.",
+        ),
+    ],
+    hints=[
+        "torch.linspace(0, 1, number) are the shares of `second`.",
+        "Give the shares two more dimensions, shares[:, None, None]: a sentence is L x width numbers.",
+        "(1 - shares) * first + shares * second",
+    ],
+    praise="For the U-Net a sentence is numbers, and between numbers there is always more.",
+)
+
+
+def _turned(weights):
+    def answer(first, second, share):
+        a, b = weights(share)
+        return a * first + b * second
+
+    return answer
+
+
+_RIGHT_ANGLE = math.pi / 2
+
+noise_between = Exercise(
+    right=_turned(lambda s: (math.cos(s * _RIGHT_ANGLE), math.sin(s * _RIGHT_ANGLE))),
+    cases=lambda: [(*_noises(n, (2, 3, 4, 4), (2, 3, 4, 4)), n / 4) for n in range(5)],
+    mistakes=[
+        Mistake(
+            _turned(lambda s: (1 - s, s)),
+            "these shares add up to 1, but their squares do not. Half of two noises has the "
+            "variance 1/4 + 1/4: noise that is too weak.",
+        ),
+        Mistake(
+            _turned(lambda s: (math.sin(s * _RIGHT_ANGLE), math.cos(s * _RIGHT_ANGLE))),
+            "the two are exchanged: at share 0 the result is `first`.",
+        ),
+        Mistake(
+            _turned(lambda s: (math.cos(90 * s), math.sin(90 * s))),
+            "math.cos wants radians: a right angle is pi / 2.",
+        ),
+        Mistake(
+            _turned(lambda s: (math.cos(s * math.pi), math.sin(s * math.pi))),
+            "you turn by twice as much: at share 1 this is minus `first`.",
+        ),
+        Mistake(
+            _turned(lambda s: ((1 - s) ** 0.5, s**0.5)),
+            "the variance is right, and this would do. But the steps are not even: turn by an "
+            "angle, with cosine and sine.",
+        ),
+    ],
+    hints=[
+        "For independent noises a * first + b * second has the variance a^2 + b^2.",
+        "cos^2 + sin^2 = 1, whatever the angle.",
+        "The angle is share * pi / 2; `first` takes its cosine, `second` its sine.",
+    ],
+    praise="The sum of squares stays 1, so it is standard normal all the way.",
+)
