@@ -158,7 +158,7 @@ context_between = Exercise(
     ],
     hints=[
         "torch.linspace(0, 1, number) are the shares of `second`.",
-        "Give the shares two more dimensions, shares[:, None, None]: a sentence is L x width numbers.",
+        "shares[:, None, None] has two more dimensions, and multiplies L x width numbers.",
         "(1 - shares) * first + shares * second",
     ],
     praise="For the U-Net a sentence is numbers, and between numbers there is always more.",
