@@ -1,45 +1,21 @@
 """The conditional U-Net against diffusers', with the same random weights."""
 
-import re
-
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
 from course_utils.built.diffusion import predict
 from course_utils.built.unet import UNet
+from course_utils.layout import names
 
-# From the names in diffusers and in published files to ours. Rules, and no arithmetic but where
-# theirs have a name for what is a place in a list here.
-RULES = [
-    (r"^time_embedding\.linear_(\d)", lambda m: f"time.{2 * int(m[1]) - 2}"),
-    (r"^conv_norm_out", "norm_out"),
-    (r"^down_blocks", "down"),
-    (r"^up_blocks", "up"),
-    (r"^mid_block\.resnets\.(\d)", lambda m: f"middle.{2 * int(m[1])}"),
-    (r"^mid_block\.attentions\.0", "middle.1"),
-    (r"\.resnets\.", ".blocks."),
-    (r"\.attentions\.", ".looks."),
-    (r"\.downsamplers\.0\.conv", ".resize"),
-    (r"\.upsamplers\.0\.conv", ".resize.1"),
-    (r"\.time_emb_proj", ".time"),
-    (r"\.conv_shortcut", ".skip"),
-    (r"\.proj_in", ".enter"),
-    (r"\.proj_out", ".leave"),
-    (r"\.transformer_blocks\.", ".blocks."),
-    (r"\.attn1\.", ".self_attention."),
-    (r"\.attn2\.", ".cross_attention."),
-    (r"\.to_(q|k|v|out)(\.0)?\.", r".\1."),
-    (r"\.ff\.net\.0\.proj", ".mlp.0.both"),
-    (r"\.ff\.net\.2", ".mlp.1"),
-]
 SMALL = dict(widths=(32, 64), attend=(True, False), heads=4, context_width=24, groups=8)
 
 
-def our_name(name):
-    for pattern, replacement in RULES:
-        name = re.sub(pattern, replacement, name)
-    return name
+def under_our_names(state, model):
+    """diffusers' tensors by the names of our model; every one of them, and no other."""
+    theirs = names.name_map(model.state_dict(), names.UNET)
+    assert set(theirs.values()) == state.keys()
+    return {our: state[their] for our, their in theirs.items()}
 
 
 def normal(*shape, seed=0):
@@ -80,7 +56,7 @@ def test_unet_is_diffusers_with_the_same_weights(settings):
     theirs, ours = diffusers_unet(**settings).eval(), UNet(**settings).eval()
     for i, parameter in enumerate(theirs.parameters()):  # norms and biases too start as 1 and 0
         parameter.data.add_(0.05 * normal(*parameter.shape, seed=i))
-    ours.load_state_dict({our_name(key): value for key, value in theirs.state_dict().items()})
+    ours.load_state_dict(under_our_names(theirs.state_dict(), ours))
     x, context = normal(2, 4, 16, 16), normal(2, 7, settings["context_width"], seed=1)
     t = torch.tensor([0, 987])
     with torch.no_grad():
@@ -94,7 +70,8 @@ def test_by_default_it_has_the_numbers_of_stable_diffusion():
     with torch.device("meta"):
         ours, theirs = UNet(), UNet2DConditionModel(cross_attention_dim=768)
     assert sum(p.numel() for p in ours.parameters()) == 859_520_964  # as published for 1.x
-    shapes = {our_name(key): value.shape for key, value in theirs.state_dict().items()}
+    found = under_our_names(theirs.state_dict(), ours)
+    shapes = {key: value.shape for key, value in found.items()}
     assert shapes == {key: value.shape for key, value in ours.state_dict().items()}
 
 

@@ -1,0 +1,64 @@
+"""A whole model in diffusers' layout: one folder that holds its parts."""
+
+from pathlib import Path
+
+import torch
+
+from course_utils.built.pipeline import StableDiffusion
+from course_utils.layout import parts
+from course_utils.layout.weights import MEND
+
+INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "feature_extractor": [None, None],
+    "requires_safety_checker": False,
+    "safety_checker": [None, None],
+    "scheduler": ["diffusers", "DDIMScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+}
+
+
+def save_pipeline(folder: str | Path, pipe: StableDiffusion, **notes: object) -> None:
+    """Write a model, its weights in the precision that they have; notes: for their headers.
+
+    Raises ValueError where diffusers has no such networks, OSError where that can't be written.
+    """
+    folder = Path(folder)
+    size = pipe.size // pipe.vae.factor
+    parts.save_unet(folder / "unet", pipe.unet, size, **notes)
+    parts.save_text_encoder(folder / "text_encoder", pipe.text_encoder, **notes)
+    parts.save_vae(folder / "vae", pipe.vae, **notes)
+    parts.save_tokenizer(folder / "tokenizer", pipe.tokenizer)
+    parts.save_scheduler(folder / "scheduler", pipe.schedule, pipe.kind, pipe.spacing)
+    parts.write_json(folder / "model_index.json", INDEX)
+
+
+def load_pipeline(
+    place: str | Path, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+) -> StableDiffusion:
+    """A model of a folder that `save_pipeline` or diffusers wrote.
+
+    dtype and device: of the weights in memory, whatever they are in the files. Raises
+    FileNotFoundError where something is missing, ValueError where it is damaged or of another kind
+    of model.
+    """
+    folder = Path(place)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}. {MEND.format(folder)}")
+    name = parts.read_json(folder / "model_index.json").get("_class_name")
+    if not str(name).startswith("StableDiffusion") or "XL" in str(name) or "3" in str(name):
+        raise ValueError(
+            f"{folder} holds a {name}; this course's classes are Stable Diffusion 1.x's. Take a "
+            f"model whose model_index.json says StableDiffusionPipeline."
+        )
+    schedule, kind, spacing = parts.load_scheduler(folder / "scheduler")
+    tokenizer = parts.load_tokenizer(folder / "tokenizer")
+    text = parts.load_text_encoder(folder / "text_encoder", dtype, device)
+    unet = parts.load_unet(folder / "unet", dtype, device)
+    vae = parts.load_vae(folder / "vae", dtype, device)
+    sample_size = parts.read_json(folder / "unet" / "config.json").get("sample_size") or 64
+    size = sample_size * vae.factor
+    return StableDiffusion(tokenizer, text, unet, vae, schedule, kind, spacing, size)
