@@ -18,9 +18,11 @@ from course_utils.layout.parts import (
     save_vae,
 )
 from course_utils.layout.pipelines import load_pipeline, save_pipeline
+from course_utils.layout.published import find_weights
 
 __all__ = [
     "WEIGHTS",
+    "find_weights",
     "load_pipeline",
     "load_scheduler",
     "load_text_encoder",

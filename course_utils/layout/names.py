@@ -110,6 +110,17 @@ ORIGINAL_VAE = (
     (r"\.skip\.", ".nin_shortcut."),
     (r"^", "first_stage_model."),
 )
+ORIGINAL = {"text": ORIGINAL_TEXT, "unet": ORIGINAL_UNET, "vae": ORIGINAL_VAE}
+ORIGINAL_LEFT_OVER = "|".join(
+    (
+        r"model_ema\..*",  # the average that training kept, or the plain weights beside it
+        r"cond_stage_model\.transformer\.text_model\.embeddings\.position_ids",
+        r"(log_one_minus_|sqrt_recipm?1?_|sqrt_one_minus_|sqrt_)?alphas_cumprod(_prev)?",
+        r"betas|logvar|scale_factor|lvlb_weights",
+        r"posterior_(variance|log_variance_clipped|mean_coef[12])",
+    )
+)
+"""What that file holds beside weights: averages, positions, the schedule."""
 
 
 def renamed(name: str, rules: Rules) -> str:

@@ -6,6 +6,7 @@ import torch
 
 from course_utils.built.pipeline import StableDiffusion
 from course_utils.layout import parts
+from course_utils.layout.published import load_original
 from course_utils.layout.weights import MEND
 
 INDEX = {
@@ -39,13 +40,15 @@ def save_pipeline(folder: str | Path, pipe: StableDiffusion, **notes: object) ->
 def load_pipeline(
     place: str | Path, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
 ) -> StableDiffusion:
-    """A model of a folder that `save_pipeline` or diffusers wrote.
+    """A model of a folder in diffusers' layout, ours or published, or of the original single file.
 
     dtype and device: of the weights in memory, whatever they are in the files. Raises
     FileNotFoundError where something is missing, ValueError where it is damaged or of another kind
     of model.
     """
     folder = Path(place)
+    if folder.is_file():
+        return load_original(folder, dtype, device)
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}. {MEND.format(folder)}")
     name = parts.read_json(folder / "model_index.json").get("_class_name")
