@@ -7,11 +7,11 @@ BIN := $(VENV)/bin
 # since the tests run two lessons side by side, and threads that wait for each other do so badly.
 SETTINGS := TQDM_DISABLE=1 COURSE_CAMERA=sample COURSE_BUDGET=1 OMP_NUM_THREADS=1
 
-.PHONY: help start test run sync badges measure lint
+.PHONY: help start test test-full run sync badges measure lint
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
 
 $(BIN)/python:
 	@$(PYTHON) -c "import sys; v = sys.version.split()[0]; sys.exit(None if sys.version_info >= (3, 11) else f'The course needs Python 3.11 or newer and this is {v}. Name another one: make PYTHON=python3.12 ...')"
@@ -33,6 +33,9 @@ start: $(VENV)/installed  ## install the course and open it in JupyterLab
 
 test: $(VENV)/installed-dev  ## unit tests, lesson rules, every cell of every lesson; one lesson: make test LESSON=03
 	$(SETTINGS) $(BIN)/python -m pytest --nbval -n 2 --dist loadfile $(if $(LESSON),-k "$(LESSON)_")
+
+test-full: $(VENV)/installed-dev  ## Stable Diffusion at its own size against diffusers: minutes, 8 GB of memory, 4 GB of disk
+	$(BIN)/python -m pytest -m full tests/test_full_size.py
 
 run: $(VENV)/installed-dev  ## execute lessons and keep their outputs: make run LESSON=03
 	$(SETTINGS) $(BIN)/python tools/lessons.py run $(LESSON)
