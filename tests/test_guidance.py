@@ -78,8 +78,9 @@ def test_guided_calls_once_where_once_is_enough(told_at):
 
 
 def test_guided_takes_a_null_context_of_its_own():
-    x = noise(2, 1, 3, 3)
-    found = guided(Echo(), torch.tensor([1.0, 2.0]), 2.0, null=torch.tensor([-1.0, -1.0]))(x, 5)
+    x, model = noise(2, 1, 3, 3), Echo()
+    found = guided(model, torch.tensor([1.0, 2.0]), 2.0, null=torch.tensor([-1.0, -1.0]))(x, 5)
+    assert model.calls == 1  # both at once
     torch.testing.assert_close(found, x + torch.tensor([3.0, 5.0]).view(2, 1, 1, 1))
 
 

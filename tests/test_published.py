@@ -19,7 +19,7 @@ from course_utils.built.clip import CLIPText
 from course_utils.built.pipeline import StableDiffusion
 from course_utils.built.unet import UNet
 from course_utils.built.vae import AutoencoderKL
-from course_utils.layout import names, published
+from course_utils.layout import configs, names, published
 from tests.test_pipeline import seeded, small_pipeline
 
 WIDTHS = (32, 64, 64, 64)
@@ -87,6 +87,41 @@ def test_every_name_and_shape_of_stable_diffusion_in_both_namings():
     assert shapes(vae) == shapes(theirs["vae"])
     text = names.name_map(ours["text"].state_dict(), names.ORIGINAL_TEXT).values()
     assert {n.removeprefix("cond_stage_model.transformer.") for n in text} == {*theirs["text"]}
+
+
+def test_the_published_configs_make_these_networks():
+    """The config.json files of Stable Diffusion 1.x, as of 2022: later keys are missing."""
+    down = ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"]
+    unet = {
+        "_class_name": "UNet2DConditionModel", "_diffusers_version": "0.6.0", "act_fn": "silu",
+        "attention_head_dim": 8, "block_out_channels": [320, 640, 1280, 1280],
+        "center_input_sample": False, "cross_attention_dim": 768, "down_block_types": down,
+        "downsample_padding": 1, "flip_sin_to_cos": True, "freq_shift": 0, "in_channels": 4,
+        "layers_per_block": 2, "mid_block_scale_factor": 1, "norm_eps": 1e-05,
+        "norm_num_groups": 32, "out_channels": 4, "sample_size": 64,
+    }  # fmt: skip
+    vae = {
+        "_class_name": "AutoencoderKL", "_diffusers_version": "0.6.0", "act_fn": "silu",
+        "block_out_channels": [128, 256, 512, 512], "in_channels": 3, "latent_channels": 4,
+        "layers_per_block": 2, "norm_num_groups": 32, "out_channels": 3, "sample_size": 512,
+    }  # fmt: skip
+    text = {
+        "architectures": ["CLIPTextModel"], "attention_dropout": 0.0, "bos_token_id": 0,
+        "eos_token_id": 2, "hidden_act": "quick_gelu", "hidden_size": 768,
+        "intermediate_size": 3072, "layer_norm_eps": 1e-05, "max_position_embeddings": 77,
+        "model_type": "clip_text_model", "num_attention_heads": 12, "num_hidden_layers": 12,
+        "pad_token_id": 1, "vocab_size": 49408,
+    }  # fmt: skip
+    with torch.device("meta"):
+        found = {
+            "unet": configs.unet_of(unet),
+            "vae": configs.vae_of(vae),
+            "text": configs.text_of(text),
+        }
+    for name, wanted in published.networks().items():
+        assert shapes(found[name].state_dict()) == shapes(wanted.state_dict())
+        assert str(found[name]) == str(wanted)
+    assert found["vae"].scale == 0.18215
 
 
 @pytest.mark.parametrize(
