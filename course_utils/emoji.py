@@ -130,6 +130,12 @@ def captions(drawing: Emoji) -> list[str]:
     ]
 
 
+def plain_captions(drawing: Emoji) -> list[str]:
+    """What a drawing is called where nothing is said of its style: each name, and its article."""
+    names = _concepts()[drawing.concept].names
+    return [text for name in names for text in (_with_article(name), name)]
+
+
 def _with_article(name: str) -> str:
     """ "a red apple", "an ant"; "eyes" and other plurals stay as they are."""
     noun = name.split(" with ")[0].split(" in ")[0].split(" of ")[0]

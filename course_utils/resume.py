@@ -69,6 +69,15 @@ def load_run(
     return counts
 
 
+def saved_counts(path: str | Path) -> dict[str, float]:
+    """The counts of a run that `save_run` wrote; none where there is no such file."""
+    try:
+        with safe_open(path, "pt") as file:
+            return json.loads(file.metadata()["counts"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return {}
+
+
 def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     start = f"{name}."
     return {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}

@@ -1,7 +1,7 @@
 """Train the VAE of the emoji model: `python tools/train_emoji_vae.py [STEPS]`
 
 The classes, loss and loop of lesson 12, at 64 x 64, on all drawings that are not held out, mirrored
-at random. It runs on a GPU where there is one. Every 200 steps the state is written to
+at random. It runs on a GPU where there is one. Every 400 steps the state is written to
 downloads/train_emoji_vae.safetensors, from where a run that was cut off goes on; the averaged
 weights to data/checkpoints/emoji/vae, in half precision and in diffusers' layout; a line to its
 curve.csv; and a picture of held-out drawings, above, and what comes back, below, to
@@ -22,8 +22,8 @@ from course_utils.built.vae import AutoencoderKL, vae_loss
 sys.path.insert(0, str(ROOT))  # the folder of `tools`
 from tools.long_run import long_run  # noqa: E402
 
-STEPS, BATCH, LEARNING_RATE, SEED, EVERY = 30_000, 32, 2e-3, 0, 200
-NETWORK = {"latent": 8, "widths": (16, 32, 64, 128), "blocks": 1, "groups": 1}  # to 8 x 8
+STEPS, BATCH, LEARNING_RATE, SEED, EVERY = 6_400, 16, 2e-3, 0, 400
+NETWORK = {"latent": 12, "widths": (16, 32, 64, 128), "blocks": 1, "groups": 1}  # to 8 x 8
 KL_WEIGHT, EDGE_WEIGHT = 1e-6, 0.5
 STATE = ROOT / "downloads" / "train_emoji_vae.safetensors"
 PREVIEW = ROOT / "downloads" / "emoji_vae.png"
