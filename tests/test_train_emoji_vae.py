@@ -32,7 +32,7 @@ def curve(folder):
 
 
 def test_it_writes_a_folder_that_loads_with_its_curve_and_a_picture(small):
-    tool.main(5)
+    tool.main("--steps", "5")
     vae = layout.load_vae(small / "vae")
     some = datasets.emoji(64)[0]
     generator = torch.Generator().manual_seed(1)
@@ -47,7 +47,7 @@ def test_it_writes_a_folder_that_loads_with_its_curve_and_a_picture(small):
 
 
 def test_a_run_that_was_cut_off_goes_on_number_for_number(small, monkeypatch):
-    tool.main(6)
+    tool.main("--steps", "6")
     whole, lines = layout.load_vae(small / "vae").state_dict(), curve(small)
     write = tool.write
 
@@ -58,9 +58,9 @@ def test_a_run_that_was_cut_off_goes_on_number_for_number(small, monkeypatch):
 
     monkeypatch.setattr(tool, "write", cut_off)
     with pytest.raises(KeyboardInterrupt):
-        tool.main(6)
+        tool.main("--steps", "6")
     monkeypatch.setattr(tool, "write", write)
-    tool.main(6)
+    tool.main("--steps", "6")
     again = layout.load_vae(small / "vae").state_dict()
     assert all(torch.equal(again[name], weight) for name, weight in whole.items())
     keep = ("step", "loss", "psnr_held_out")

@@ -1,11 +1,12 @@
-"""Train the VAE of the emoji model: `python tools/train_emoji_vae.py [STEPS]`
+"""Train the emoji model's VAE: `python tools/train_emoji_vae.py`
 
 The classes, loss and loop of lesson 12, at 64 x 64, on all drawings that are not held out, mirrored
 at random. It runs on a GPU where there is one. Every 400 steps the state is written to
 downloads/train_emoji_vae.safetensors, from where a run that was cut off goes on; the averaged
 weights to data/checkpoints/emoji/vae, in half precision and in diffusers' layout; a line to its
 curve.csv; and a picture of held-out drawings, above, and what comes back, below, to
-downloads/emoji_vae.png. The scaling factor is measured on drawings of the training set.
+downloads/emoji_vae.png. The scaling factor is measured on drawings of the training set. `--help`
+lists the options.
 """
 
 import copy
@@ -20,7 +21,7 @@ from course_utils.built.ema import EMA
 from course_utils.built.vae import AutoencoderKL, vae_loss
 
 sys.path.insert(0, str(ROOT))  # the folder of `tools`
-from tools.long_run import long_run  # noqa: E402
+from tools import long_run  # noqa: E402
 
 STEPS, BATCH, LEARNING_RATE, SEED, EVERY = 6_400, 16, 2e-3, 0, 400
 NETWORK = {"latent": 12, "widths": (16, 32, 64, 128), "blocks": 1, "groups": 1}  # to 8 x 8
@@ -62,33 +63,33 @@ def write(model: AutoencoderKL, images: Tensor, unseen: Tensor, counts: dict[str
     layout.save_vae(
         FOLDER,
         copy.deepcopy(model).half(),
-        NETWORK,
         made_by="tools/train_emoji_vae.py",
         settings=f"batch {BATCH}, learning rate {LEARNING_RATE}, kl_weight {KL_WEIGHT}, "
         f"edge_weight {EDGE_WEIGHT}, half of the pictures mirrored, seed {SEED}",
         **counts,
     )
-    curve = FOLDER / "curve.csv"
-    if counts["step"] <= EVERY or not curve.exists():
-        curve.write_text(",".join(counts) + "\n")
-    with curve.open("a") as file:
-        file.write(",".join(map(str, counts.values())) + "\n")
+    long_run.add_to_curve(FOLDER / "curve.csv", counts, counts["step"] <= EVERY)
     rows = [*unseen[:: len(unseen) // 15][:15], *back[:: len(unseen) // 15][:15]]
     lines = [torch.cat(rows[:15], dim=2), torch.cat(rows[15:], dim=2)]
     imageio.imwrite(PREVIEW, plotting.to_uint8(torch.cat(lines, dim=1)))
     print(f"held out: {counts['psnr_held_out']} dB, scale {model.scale:.3f}", flush=True)
 
 
-def main(steps: int | str = STEPS) -> None:
-    steps, generator, device = int(steps), training.seed(SEED), training.device()
+def main(*arguments: str) -> None:
+    asked = long_run.arguments(__doc__, arguments, STEPS)
+    long_run.join()
+    generator, device = training.seed(SEED), training.device()
     images, unseen = datasets.emoji(64)[0], datasets.emoji(64, "held_out")[0]
     some = images[torch.randperm(len(images), generator=torch.Generator().manual_seed(SEED))[:512]]
     model = AutoencoderKL(**NETWORK).to(device)
+    if asked.go_on:
+        model.load_state_dict(layout.load_vae(FOLDER).state_dict())
+    precision = training.autocast(device)
+    steps = long_run.planned(asked, STATE, model, loss_of, (images,), BATCH, precision)
     ema = EMA(model)
-    settings = (steps, generator, BATCH, LEARNING_RATE, training.autocast(device), EVERY)
-    for step, seconds, loss in long_run(STATE, model, ema, loss_of, (images,), *settings):
-        counts = {"step": step, "seconds": round(seconds), "loss": round(loss, 5)}
-        write(ema.model, some, unseen, counts)
+    how = (steps, generator, BATCH, LEARNING_RATE, precision, EVERY)
+    for step, seconds, loss in long_run.long_run(STATE, model, ema, loss_of, (images,), *how):
+        write(ema.model, some, unseen, long_run.counted(step, seconds, loss))
 
 
 if __name__ == "__main__":
