@@ -1,0 +1,66 @@
+"""Two processes train as one would with the same batches and the same noise."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from two_processes import BATCH, EVERY, PLANNED, RATE, SEED, data, network, squared_error
+
+from tools.long_run import share
+
+ROOT = Path(__file__).parents[1]
+
+
+def in_two_processes(folder, stop=PLANNED):
+    """The mean of both processes' losses, step by step, and the weights that each ends with."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node=2", str(ROOT / "tests" / "two_processes.py")]
+    subprocess.run([*command, str(folder), str(stop)], check=True, timeout=240)
+    found = [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
+    losses = torch.tensor([one["losses"] for one in found]).mean(0)
+    return losses, [one["weights"] for one in found]
+
+
+def in_one_process():
+    """The same 20 steps by plain torch: both shares of each batch, and the mean of their losses."""
+    model, tensors, losses = network(), data(), []
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.99))
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, PLANNED, pct_start=0.1)
+    for step in range(PLANNED):
+        if step % EVERY == 0:  # each process has a generator of its own, seeded at each save
+            generators = [torch.Generator().manual_seed(SEED + 2 * step + r) for r in (0, 1)]
+        parts = []
+        for generator in generators:
+            chosen = torch.randint(50, (BATCH // 2,), generator=generator)
+            parts.append(squared_error(model, *(t[chosen] for t in tensors), generator))
+        loss = sum(parts) / 2
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        rate.step()
+        losses.append(loss.item())
+    return torch.tensor(losses), [p.flatten().tolist() for p in model.parameters()]
+
+
+def test_two_processes_train_as_one_does_also_after_being_cut_off(tmp_path):
+    (tmp_path / "cut").mkdir()
+    losses, weights = in_two_processes(tmp_path)
+    expected, expected_weights = in_one_process()
+    torch.testing.assert_close(losses, expected, atol=1e-4, rtol=0)
+    assert weights[0] == weights[1]
+    for one, other in zip(weights[0], expected_weights, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+    in_two_processes(tmp_path / "cut", stop=14)  # killed after the save of step 10
+    again, continued = in_two_processes(tmp_path / "cut")
+    torch.testing.assert_close(again, losses[EVERY:], atol=1e-6, rtol=0)
+    assert continued == weights
+
+
+def test_a_batch_that_can_not_be_shared_is_named(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    with pytest.raises(ValueError, match="batch of 8 can't be shared by 3"):
+        share(8)
