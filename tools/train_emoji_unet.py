@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))  # the folder of `tools`
 from tools import long_run  # noqa: E402
 from tools.emoji_text import caption_ids, draw_captions  # noqa: E402
 
-STEPS, BATCH, LEARNING_RATE, DROP, SEED, EVERY = 6000, 64, 1e-3, 0.1, 0, 200
+STEPS, BATCH, LEARNING_RATE, DROP, SEED, EVERY = 2600, 64, 1e-3, 0.1, 0, 300
 NETWORK = {"widths": (128, 160), "attend": (False, True), "blocks": 1, "heads": 4, "groups": 8}
 SCHEDULE, KIND, SPACING = NoiseSchedule(cosine_betas(1000)), "v", "even"
 STATE = ROOT / "downloads" / "train_emoji_unet.safetensors"
@@ -75,6 +75,7 @@ def write(pipe: StableDiffusion, unet: UNet, told: list[str], counts: dict[str, 
         **counts,
     )
     layout.save_scheduler(FOLDER / "scheduler", SCHEDULE, KIND, SPACING)
+    layout.save_index(FOLDER)
     long_run.add_to_curve(FOLDER / "unet" / "curve.csv", counts, counts["step"] <= EVERY)
     generator = torch.Generator().manual_seed(SEED)
     drawn = pipe.text_to_image(told, generator, steps=20, guidance=3.0, sampler="dpmpp_2m")

@@ -17,7 +17,7 @@ from course_utils.layout.parts import (
     save_unet,
     save_vae,
 )
-from course_utils.layout.pipelines import load_pipeline, save_pipeline
+from course_utils.layout.pipelines import load_pipeline, save_index, save_pipeline
 from course_utils.layout.published import find_weights
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "load_tokenizer",
     "load_unet",
     "load_vae",
+    "save_index",
     "save_pipeline",
     "save_scheduler",
     "save_text_encoder",

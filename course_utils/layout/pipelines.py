@@ -34,7 +34,12 @@ def save_pipeline(folder: str | Path, pipe: StableDiffusion, **notes: object) ->
     parts.save_vae(folder / "vae", pipe.vae, **notes)
     parts.save_tokenizer(folder / "tokenizer", pipe.tokenizer)
     parts.save_scheduler(folder / "scheduler", pipe.schedule, pipe.kind, pipe.spacing)
-    parts.write_json(folder / "model_index.json", INDEX)
+    save_index(folder)
+
+
+def save_index(folder: str | Path) -> None:
+    """Write model_index.json, which says what the other folders hold. Raises OSError."""
+    parts.write_json(Path(folder) / "model_index.json", INDEX)
 
 
 def load_pipeline(
