@@ -165,9 +165,9 @@ def show(figure: Figure, alt: str, photo: bool = False) -> None:
 
 
 def show_images(images: Sequence[Picture] | Picture, alt: str, **layout) -> None:
-    """Show pictures in rows; `layout` is what `image_grid` takes. Over 64 px they become JPEG."""
+    """Show pictures in rows; `layout` is what `image_grid` takes. From 64 px on: JPEG."""
     figure = image_grid(images, **layout)
-    show(figure, alt, photo=to_uint8(images[0]).shape[1] > 64)
+    show(figure, alt, photo=to_uint8(images[0]).shape[1] >= 64)
 
 
 def show_losses(

@@ -164,8 +164,8 @@ def table(rows: Iterable[dict] = ()) -> Table:
         if not {"board"} <= set(row) <= {"board", "pictures", *SCORES}:
             some = ", ".join(SCORES)
             raise ValueError(f"A row has board and some of pictures, {some}, not {[*row]}.")
-    # Sprites have a judge of their own, and other columns.
-    files = [path.stem for path in sorted(MEASURED.glob("*.csv")) if path.stem != "sprites"]
+    # Sprites and emoji have judges of their own, and other columns: no "board" comes first.
+    files = [p.stem for p in sorted(MEASURED.glob("*.csv")) if p.read_text().startswith("board,")]
     stored = [row for file in files for row in measured(file)]
     lines = [
         "| generator | pictures | Frechet distance, in floors | label accuracy | recall "
@@ -208,7 +208,7 @@ def _shuffled() -> Tensor:
 
 
 def _distance_from_half_a(found: Tensor) -> float:
-    half = load(_checkpoint("judge_plain_half_a"))
+    half = load(course_file("judge_plain_half_a"))
     return frechet_distance(*mean_and_covariance(found), half["mean"], half["covariance"])
 
 
@@ -221,18 +221,22 @@ def mean_and_covariance(found: Tensor) -> tuple[Tensor, Tensor]:
 @cache
 def _judge(name: str) -> nn.Module:
     judge = {"judge_plain": PlainJudge, "judge_residual": ResidualJudge}[name]()
-    judge.load_state_dict(load(_checkpoint(name)))
+    judge.load_state_dict(load(course_file(name)))
     return judge.eval().to(memory_format=torch.channels_last)  # the order that is fastest
 
 
-def _checkpoint(name: str) -> bytes:
-    """A file of the scoreboard, which must be the course's own: else scores can't be compared."""
+def course_file(name: str, sha256: str | None = None) -> bytes:
+    """data/checkpoints/NAME.safetensors, which must be the course's own: else scores differ.
+
+    sha256: its digest; by default the one in `SHA256`. Raises FileNotFoundError where the file is
+    missing and ValueError where it is another one.
+    """
     path = CHECKPOINTS / f"{name}.safetensors"
     mend = f"Restore it with `git checkout data/checkpoints/{path.name}`, in the course's folder."
     if not path.is_file():
         raise FileNotFoundError(f"data/checkpoints/{path.name} is missing. {mend}")
     raw = path.read_bytes()
-    if hashlib.sha256(raw).hexdigest() != SHA256[name]:
+    if hashlib.sha256(raw).hexdigest() != (sha256 or SHA256[name]):
         raise ValueError(f"data/checkpoints/{path.name} is not the course's file: damaged? {mend}")
     return raw
 
