@@ -20,7 +20,7 @@ from course_utils import datasets, emoji, scores
 from course_utils.judges import ResidualBlock
 
 SHA256 = {
-    "emoji_judge_style": "",
+    "emoji_judge_style": "34c75ee3c2bbb2f18097e8336557c3bb8c70230639be9d7c74ed10a4df866bb4",
     "emoji_judge_concept": "1a2ed44cb65e446142bfe889e85a5f05d261931cf7835c61b543b8d197d749bb",
 }
 """The digests of the files that score; `tools/train_emoji_judges.py` prints them."""
