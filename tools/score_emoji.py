@@ -40,6 +40,7 @@ COLUMNS = (
 )
 
 
+@cache
 def group(name: str, number: int | None = None) -> list[emoji.Emoji]:
     """Drawings to ask for, in an order drawn by chance that is always the same; all by default.
 
@@ -47,19 +48,14 @@ def group(name: str, number: int | None = None) -> list[emoji.Emoji]:
     out of it; "never drawn": concepts that three styles have, in the fourth, which has not. All
     are of concepts that the judges rank.
     """
-    if name == "never drawn":
-        known = emoji.concepts()
-        pairs = product(emoji.STYLES, emoji_judges.known())
-        some = [emoji.Emoji(s, n, known[n].category) for s, n in pairs if s not in known[n].styles]
-    else:
-        every, ranked = datasets.emoji(16, PARTS[name])[2], set(emoji_judges.known())
-        some = [drawing for drawing in every if drawing.concept in ranked]
+    known, some = emoji.concepts(), []
+    for style, concept in product(emoji.STYLES, emoji_judges.known()):
+        drawn = style in known[concept].styles
+        held_out = emoji.held_out_style(concept) == style
+        if name == ("held out" if held_out else "seen" if drawn else "never drawn"):
+            some.append(emoji.Emoji(style, concept, known[concept].category))
     order = torch.randperm(len(some), generator=torch.Generator().manual_seed(0)).tolist()
     return [some[i] for i in order[: number or (SEEN if name == "seen" else None)]]
-
-
-PARTS = {"seen": "train", "held out": "held_out"}
-"""The part of the data that a group is from."""
 
 
 def draw(model, asked: list[emoji.Emoji], seed: int, **how: object) -> Tensor:

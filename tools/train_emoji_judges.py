@@ -2,9 +2,9 @@
 
 Writes data/checkpoints/emoji_judge_style.safetensors and emoji_judge_concept.safetensors in half
 precision, with settings, seconds and accuracies in their headers. Prints the digests, which belong
-into course_utils/emoji_judges.py. Some ten minutes on one core. With --trial the judges do not see
-the held-out pairs, so that their accuracy on those says how well they read a style's drawing of a
-concept that they know from other styles only; nothing is written.
+into course_utils/emoji_judges.py. Some seventeen minutes on one core. With --trial the judges do
+not see the held-out pairs, so that their accuracy on those says how well they read a style's
+drawing of a concept that they know from other styles only; nothing is written.
 """
 
 import argparse
