@@ -9,11 +9,6 @@ from safetensors import safe_open
 from course_utils import datasets, emoji, emoji_judges, scores
 from tools import train_emoji_judges as tool
 
-pytestmark = pytest.mark.skipif(
-    not all(emoji_judges.SHA256.values()),
-    reason="the emoji's judges are not trained to the end yet",
-)
-
 
 @pytest.fixture(scope="module")
 def some():

@@ -9,11 +9,6 @@ from torch import nn
 from course_utils import datasets, emoji, emoji_judges, layout, scores
 from tools import score_emoji
 
-pytestmark = pytest.mark.skipif(
-    not all(emoji_judges.SHA256.values()),
-    reason="the emoji's judges are not trained to the end yet",
-)
-
 
 class StandIn:
     """Draws by heart, from captions: the drawing itself, or the one in another style."""
