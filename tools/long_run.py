@@ -5,6 +5,7 @@ torch's DistributedDataParallel: each draws its share of every batch, and they a
 """
 
 import argparse
+import atexit
 import copy
 import os
 import time
@@ -30,6 +31,7 @@ def join() -> tuple[int, int]:
         if gpu:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         distributed.init_process_group("nccl" if gpu else "gloo")
+        atexit.register(distributed.destroy_process_group)  # else its threads may abort the exit
     return rank, world
 
 
@@ -187,3 +189,5 @@ def long_run(
             since, losses = time.perf_counter(), []
     if rank == 0:
         state.unlink(missing_ok=True)
+    if world > 1:
+        distributed.barrier()  # what comes next may read what the first process has just written
