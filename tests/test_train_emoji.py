@@ -115,7 +115,9 @@ def test_the_stages_share_the_minutes_and_go_on_at_the_one_cut_off(small, monkey
         monkeypatch.setattr(stage, "main", lambda *given, stage=stage: asked.append((stage, given)))
     train_emoji.main("--minutes", "60")
     assert [stage for stage, _ in asked] == [stage for stage, _ in train_emoji.STAGES]
-    assert sum(float(given[1]) for _, given in asked) == pytest.approx(60)
+    minutes = [float(given[1]) for _, given in asked]
+    assert all(given[0] == "--minutes" for _, given in asked)
+    assert 45 < sum(minutes) < 55 and min(minutes) > 2  # the rest is for all that is not a step
     train_emoji_clip.STATE.touch()
     asked.clear()
     train_emoji.main()

@@ -118,10 +118,14 @@ def counted(step: int, seconds: float, loss: float) -> dict[str, float]:
     return {"step": step, "seconds": round(seconds), "loss": round(loss, 5)}
 
 
-def add_to_curve(path: Path, counts: dict[str, float], new: bool) -> None:
-    """Add a line to a run's curve; new: an older run's curve is replaced."""
-    if new:
+def begin_curve(path: Path, asked: argparse.Namespace, state: Path) -> None:
+    """Remove an older run's curve, unless this run goes on with its weights or was cut off."""
+    if join()[0] == 0 and not asked.go_on and not state.exists():
         path.unlink(missing_ok=True)
+
+
+def add_to_curve(path: Path, counts: dict[str, float]) -> None:
+    """Add a line to a run's curve."""
     add_row(path, counts, list(counts))
 
 

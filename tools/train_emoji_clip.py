@@ -78,7 +78,7 @@ def write(model: CLIP, tokenizer: Tokenizer, counts: dict[str, float]) -> None:
         settings=f"batch {BATCH}, learning rate {LEARNING_RATE}, seed {SEED}",
         **counts,
     )
-    long_run.add_to_curve(FOLDER / "text_encoder" / "curve.csv", counts, counts["step"] <= EVERY)
+    long_run.add_to_curve(FOLDER / "text_encoder" / "curve.csv", counts)
 
 
 def main(*arguments: str) -> None:
@@ -93,6 +93,7 @@ def main(*arguments: str) -> None:
         model.text.load_state_dict(layout.load_text_encoder(FOLDER / "text_encoder").state_dict())
     precision = training.autocast(device)
     steps = long_run.planned(asked, STATE, model, loss_of, data, BATCH, precision)
+    long_run.begin_curve(FOLDER / "text_encoder" / "curve.csv", asked, STATE)
     ema = EMA(model, 0.99)
     how = (steps, generator, BATCH, LEARNING_RATE, precision, EVERY)
     for step, seconds, loss in long_run.long_run(STATE, model, ema, loss_of, data, *how):

@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))  # the folder of `tools`
 from tools import long_run  # noqa: E402
 from tools.emoji_text import caption_ids, draw_captions  # noqa: E402
 
-STEPS, BATCH, LEARNING_RATE, DROP, SEED, EVERY = 2600, 64, 1e-3, 0.1, 0, 300
+STEPS, BATCH, LEARNING_RATE, DROP, SEED, EVERY = 2600, 64, 1e-3, 0.1, 0, 400
 NETWORK = {"widths": (128, 160), "attend": (False, True), "blocks": 1, "heads": 4, "groups": 8}
 SCHEDULE, KIND, SPACING = NoiseSchedule(cosine_betas(1000)), "v", "even"
 STATE = ROOT / "downloads" / "train_emoji_unet.safetensors"
@@ -76,7 +76,7 @@ def write(pipe: StableDiffusion, unet: UNet, told: list[str], counts: dict[str, 
     )
     layout.save_scheduler(FOLDER / "scheduler", SCHEDULE, KIND, SPACING)
     layout.save_index(FOLDER)
-    long_run.add_to_curve(FOLDER / "unet" / "curve.csv", counts, counts["step"] <= EVERY)
+    long_run.add_to_curve(FOLDER / "unet" / "curve.csv", counts)
     generator = torch.Generator().manual_seed(SEED)
     drawn = pipe.text_to_image(told, generator, steps=20, guidance=3.0, sampler="dpmpp_2m")
     rows = [torch.cat([*row], dim=2) for row in drawn.cpu().split(16)]
@@ -97,6 +97,7 @@ def main(*arguments: str) -> None:
         model.load_state_dict(layout.load_unet(FOLDER / "unet").state_dict())
     told, precision = Told(tokenizer, text, device), training.autocast(device)
     steps = long_run.planned(asked, STATE, model, told, data, BATCH, precision)
+    long_run.begin_curve(FOLDER / "unet" / "curve.csv", asked, STATE)
     ema = EMA(model)
     pipe = StableDiffusion(tokenizer, text, ema.model, vae, SCHEDULE, KIND, SPACING, size=64)
     how = (steps, generator, BATCH, LEARNING_RATE, precision, EVERY)

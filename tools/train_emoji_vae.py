@@ -68,7 +68,7 @@ def write(model: AutoencoderKL, images: Tensor, unseen: Tensor, counts: dict[str
         f"edge_weight {EDGE_WEIGHT}, half of the pictures mirrored, seed {SEED}",
         **counts,
     )
-    long_run.add_to_curve(FOLDER / "curve.csv", counts, counts["step"] <= EVERY)
+    long_run.add_to_curve(FOLDER / "curve.csv", counts)
     rows = [*unseen[:: len(unseen) // 15][:15], *back[:: len(unseen) // 15][:15]]
     lines = [torch.cat(rows[:15], dim=2), torch.cat(rows[15:], dim=2)]
     imageio.imwrite(PREVIEW, plotting.to_uint8(torch.cat(lines, dim=1)))
@@ -86,6 +86,7 @@ def main(*arguments: str) -> None:
         model.load_state_dict(layout.load_vae(FOLDER).state_dict())
     precision = training.autocast(device)
     steps = long_run.planned(asked, STATE, model, loss_of, (images,), BATCH, precision)
+    long_run.begin_curve(FOLDER / "curve.csv", asked, STATE)
     ema = EMA(model)
     how = (steps, generator, BATCH, LEARNING_RATE, precision, EVERY)
     for step, seconds, loss in long_run.long_run(STATE, model, ema, loss_of, (images,), *how):
