@@ -73,6 +73,14 @@ def test_a_negative_caption_takes_the_place_of_the_null_one(pipe):
     torch.testing.assert_close(same, told, rtol=1e-4, atol=1e-4)
 
 
+def test_guidance_of_zero_is_untold_for_any_number_of_captions(pipe):
+    captions = ["a red apple", "a blue bird"]
+    latents = pipe.noise(2, seeded())
+    untold = pipe.text_to_image(captions, None, steps=2, latents=latents, guidance=0.0)
+    empty = pipe.text_to_image(["", ""], None, steps=2, latents=latents, guidance=1.0)
+    torch.testing.assert_close(untold, empty)
+
+
 def test_guidance_works_within_its_interval_only(pipe):
     latents = torch.randn(1, 4, 4, 4, generator=seeded())
     told, strong = (pipe.denoiser("a red cat", 1, w) for w in (1.0, 5.0))

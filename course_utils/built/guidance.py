@@ -44,6 +44,7 @@ def guided(
     low, high = interval or (0, float("inf"))
     if not low <= high:
         raise ValueError(f"The interval {interval} is upside down: the smaller time comes first.")
+    nothing = null if null is None else null.expand_as(context)
 
     def denoise(xt: Tensor, t: int) -> Tensor:
         if len(context) != len(xt):
@@ -52,11 +53,11 @@ def guided(
             if w == told_at or not low <= t <= high:
                 return predict(model, xt, t, context)
             if w == told_at - 1:
-                return predict(model, xt, t, null)
-            if null is None:
+                return predict(model, xt, t, nothing)
+            if nothing is None:
                 untold, told = predict(model, xt, t), predict(model, xt, t, context)
             else:  # one large call is faster than two, most of all with few pictures
-                both = torch.cat([null.expand_as(context), context])
+                both = torch.cat([nothing, context])
                 untold, told = predict(model, torch.cat([xt, xt]), t, both).chunk(2)
             return guide(untold, told, w, told_at)
 
