@@ -1,0 +1,191 @@
+"""The exercises of lesson 14, Stable Diffusion."""
+
+from course_utils.built.paths import leading_path
+from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.layout import names
+
+
+def _replaced(*pairs):
+    def answer(name):
+        for ours, theirs in pairs:
+            name = name.replace(ours, theirs)
+        return name
+
+    return answer
+
+
+_DOWN, _BLOCKS = ("down.", "down_blocks."), (".blocks.", ".resnets.")
+_TIME, _SKIP = (".time.", ".time_emb_proj."), (".skip.", ".conv_shortcut.")
+
+diffusers_name = Exercise(
+    right=lambda name: names.renamed(name, names.UNET),
+    cases=lambda: [
+        (f"down.{place}",)
+        for place in ("2.blocks.1.conv1.weight", "0.blocks.0.time.bias", "1.blocks.0.skip.weight")
+    ],
+    mistakes=[
+        Mistake(
+            _replaced(_DOWN, _BLOCKS),
+            "the layers `time` and `skip` still have our names.",
+        ),
+        Mistake(
+            _replaced(_DOWN, ("blocks.", "resnets."), _TIME, _SKIP),
+            "`down_blocks` was made and then changed again, since `blocks.` is in it. Look for "
+            "`.blocks.` with both dots, or change it first.",
+        ),
+        Mistake(
+            _replaced(_BLOCKS, _TIME, _SKIP),
+            "`down` is still there: it is `down_blocks` in diffusers.",
+        ),
+        Mistake(
+            _replaced(_DOWN, _BLOCKS, (".time.", ".time_embedding."), _SKIP),
+            "`time_embedding` is what diffusers calls the two layers that the whole U-Net shares. "
+            "In a block it is `time_emb_proj`.",
+        ),
+    ],
+    hints=[
+        "Which four parts of the names change? str.replace changes one of them at a time.",
+        "Look for whole parts, with their dots: '.blocks.' is not in 'down_blocks.2'.",
+        "'down.' to 'down_blocks.', '.blocks.' to '.resnets.', '.time.' to '.time_emb_proj.', "
+        "'.skip.' to '.conv_shortcut.'",
+    ],
+    praise="A few such rules, and 686 weights of the U-Net find their places.",
+)
+
+cross_attention_weights = Exercise(
+    right=lambda width, context_width: 2 * width**2 + width + 2 * width * context_width,
+    cases=lambda: [(320, 768), (1280, 768), (160, 128)],
+    mistakes=[
+        Mistake(
+            lambda width, context_width: 4 * width**2 + width,
+            "this is self-attention. k and v read the words, whose width is context_width.",
+        ),
+        Mistake(
+            lambda width, context_width: 2 * width**2 + 4 * width + 2 * width * context_width,
+            "q, k and v have no biases here: only out has one.",
+        ),
+        Mistake(
+            lambda width, context_width: 2 * width**2 + 2 * width * context_width,
+            "the bias of out is missing: one number a channel.",
+        ),
+        Mistake(
+            lambda width, context_width: width**2 + 2 * width * context_width,
+            "the layer out is missing, which mixes the heads: width x width, and a bias.",
+        ),
+        Mistake(
+            lambda width, context_width: (
+                width**2 + 2 * context_width**2 + width**2 + width  # k and v square
+            ),
+            "k and v make `width` numbers of context_width: context_width x width each.",
+        ),
+        Mistake(
+            lambda width, context_width: 8 * (2 * width**2 + width + 2 * width * context_width),
+            "the heads share these matrices, each has its part of the columns: don't multiply.",
+        ),
+    ],
+    hints=[
+        "A linear layer from a numbers to b numbers has a * b weights, and b more with a bias.",
+        "q: width to width. k and v: context_width to width. out: width to width, with a bias.",
+        "width**2 + 2 * context_width * width + width**2 + width",
+    ],
+    praise="The number of heads is not in it, and neither is the size of the picture.",
+)
+
+
+def _scores(heads_of=lambda heads: heads, places=lambda h, w: h // 8 * (w // 8), pictures=2):
+    def answer(height, width, heads, size):
+        return pictures * heads_of(heads) * places(height, width) ** 2 * size
+
+    return answer
+
+
+score_memory = Exercise(
+    right=_scores(),
+    cases=lambda: [(512, 512, 8, 4), (512, 768, 8, 2), (64, 64, 4, 4)],
+    mistakes=[
+        Mistake(
+            _scores(places=lambda h, w: h * w),
+            "these are the pixels. The U-Net sees latents, an eighth as high and as wide.",
+        ),
+        Mistake(
+            _scores(pictures=1),
+            "guidance asks for two pictures in one call, told and untold.",
+        ),
+        Mistake(
+            _scores(heads_of=lambda heads: 1),
+            "every head has scores of its own. (Heads share the channels, but not the scores.)",
+        ),
+        Mistake(
+            lambda height, width, heads, size: 2 * heads * (height // 8) * (width // 8) * size,
+            "each place looks at each place: square the number of places.",
+        ),
+        Mistake(
+            _scores(places=lambda h, w: h * w // 8),
+            "height and width are divided by 8 each, so the places by 64.",
+        ),
+        Mistake(
+            lambda height, width, heads, size: 2 * heads * (height // 8 * (width // 8)) * 77 * size,
+            "these are the scores of cross-attention, with 77 tokens. In self-attention the places "
+            "look at one another.",
+        ),
+        Mistake(
+            lambda height, width, heads, size: _scores()(height, width, heads, size) / 1e9,
+            "this is right in gigabytes. The answer is in bytes.",
+        ),
+    ],
+    hints=[
+        "How many places have latents of 512 x 512 pixels? How many numbers is a table of all "
+        "pairs of them?",
+        "A table a head, and for two pictures.",
+        "2 * heads * (height // 8 * (width // 8)) ** 2 * size",
+    ],
+    praise="Twice as high and wide is sixteen times as much: hence the fused kernel.",
+)
+
+
+def _counted_up(first, end, descending=True):
+    def answer(T, steps):
+        times = [first + T // steps * i for i in range(steps)]
+        return times[::-1] + end if descending else end + times
+
+    return answer
+
+
+stable_times = Exercise(
+    right=lambda T, steps: leading_path(T, steps, offset=1, end=1),
+    cases=lambda: [(1000, 10), (1000, 20), (100, 7)],
+    mistakes=[
+        Mistake(
+            _counted_up(2, [0]),
+            "the end is t = 1, not 0: this is Stable Diffusion's habit.",
+        ),
+        Mistake(
+            _counted_up(1, [1]),
+            "the offset is missing: the last time before the end is 2. Here it is 1, and the last "
+            "stride would go nowhere.",
+        ),
+        Mistake(
+            _counted_up(1, [0]),
+            "this is the leading path without an offset. Stable Diffusion's times are later by 1, "
+            "and so is its end.",
+        ),
+        Mistake(
+            _counted_up(2, [1], descending=False),
+            "the path must descend, from noise to picture: turn it round.",
+        ),
+        Mistake(
+            _counted_up(2, []),
+            "the end is missing: n strides pass n + 1 times, and the last is t = 1.",
+        ),
+        Mistake(
+            lambda T, steps: [round(T * (steps - i) / steps) for i in range(steps)] + [1],
+            "this path starts at T. Stable Diffusion counts up from 2, and leaves T out.",
+        ),
+    ],
+    hints=[
+        "First make the times that count up: 2, 2 + stride, 2 + 2 * stride, ... `steps` of them.",
+        "A list turned round is times[::-1]. Then add the end.",
+        "[2 + T // steps * i for i in range(steps)][::-1] + [1]",
+    ],
+    praise="Start at another time, and the published weights draw another picture.",
+)
