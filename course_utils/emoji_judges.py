@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from functools import cache
 
 import torch
-from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils import datasets, emoji, scores
+from course_utils import datasets, emoji, judges, scores
 from course_utils.judges import ResidualBlock
 
 SHA256 = {
@@ -239,25 +238,14 @@ def training_drawings() -> tuple[Tensor, list[emoji.Emoji]]:
 
 
 def _checked(pictures: Tensor) -> Tensor:
-    """The pictures on the CPU in float32, clamped to [-1, 1]; ValueError where they are none."""
-    wanted = (3, emoji.SIZE, emoji.SIZE)
-    if pictures.ndim != 4 or pictures.shape[1:] != wanted or not pictures.is_floating_point():
-        raise ValueError(
-            f"The judges take float pictures N x 3 x 64 x 64 in [-1, 1], not {pictures.dtype} of "
-            f"shape {tuple(pictures.shape)}."
-        )
-    if pictures.isnan().any():
-        raise ValueError("There is nan (not a number) in these pictures: did sampling diverge?")
-    return pictures.detach().cpu().float().clamp(-1, 1)
+    return judges.checked(pictures, (3, emoji.SIZE, emoji.SIZE))
 
 
 def _parts(images: Tensor) -> list[Tensor]:
-    """Small enough for the processor's cache, in the order that convolutions are fastest in."""
-    return [part.to(memory_format=torch.channels_last) for part in images.split(200)]
+    return judges.parts(images, 200)
 
 
 @cache
 def _judge(name: str) -> nn.Module:
     judge = {"emoji_judge_style": StyleJudge, "emoji_judge_concept": ConceptJudge}[name]()
-    judge.load_state_dict(load(scores.course_file(name, SHA256[name])))
-    return judge.eval().to(memory_format=torch.channels_last)
+    return judges.loaded(judge, scores.CHECKPOINTS / f"{name}.safetensors", SHA256[name])

@@ -5,18 +5,15 @@ other real digits are. "Half A" is a fixed half of MNIST's training set, "half B
 """
 
 import csv
-import hashlib
 from collections.abc import Callable, Iterable
 from functools import cache
 from statistics import mean, stdev
 
 import torch
-from safetensors.torch import load
 from torch import Tensor, nn
 
-from course_utils import ROOT, datasets
+from course_utils import ROOT, datasets, judges
 from course_utils.built.frechet import frechet_distance
-from course_utils.judges import PlainJudge, ResidualJudge
 
 MEASURED = ROOT / "data" / "scores"
 CHECKPOINTS = ROOT / "data" / "checkpoints"
@@ -208,7 +205,8 @@ def _shuffled() -> Tensor:
 
 
 def _distance_from_half_a(found: Tensor) -> float:
-    half = load(course_file("judge_plain_half_a"))
+    name = "judge_plain_half_a"
+    half = judges.weights(CHECKPOINTS / f"{name}.safetensors", SHA256[name])
     return frechet_distance(*mean_and_covariance(found), half["mean"], half["covariance"])
 
 
@@ -220,43 +218,17 @@ def mean_and_covariance(found: Tensor) -> tuple[Tensor, Tensor]:
 
 @cache
 def _judge(name: str) -> nn.Module:
-    judge = {"judge_plain": PlainJudge, "judge_residual": ResidualJudge}[name]()
-    judge.load_state_dict(load(course_file(name)))
-    return judge.eval().to(memory_format=torch.channels_last)  # the order that is fastest
-
-
-def course_file(name: str, sha256: str | None = None) -> bytes:
-    """data/checkpoints/NAME.safetensors, which must be the course's own: else scores differ.
-
-    sha256: its digest; by default the one in `SHA256`. Raises FileNotFoundError where the file is
-    missing and ValueError where it is another one.
-    """
-    path = CHECKPOINTS / f"{name}.safetensors"
-    mend = f"Restore it with `git checkout data/checkpoints/{path.name}`, in the course's folder."
-    if not path.is_file():
-        raise FileNotFoundError(f"data/checkpoints/{path.name} is missing. {mend}")
-    raw = path.read_bytes()
-    if hashlib.sha256(raw).hexdigest() != (sha256 or SHA256[name]):
-        raise ValueError(f"data/checkpoints/{path.name} is not the course's file: damaged? {mend}")
-    return raw
+    judge = {"judge_plain": judges.PlainJudge, "judge_residual": judges.ResidualJudge}[name]()
+    return judges.loaded(judge, CHECKPOINTS / f"{name}.safetensors", SHA256[name])
 
 
 def _checked(images: Tensor) -> Tensor:
-    """The images on the CPU in float32, clamped to [-1, 1]; ValueError where they are no digits."""
-    if images.ndim != 4 or images.shape[1:] != (1, 28, 28) or not images.is_floating_point():
-        raise ValueError(
-            f"The judges take float pictures N x 1 x 28 x 28 in [-1, 1], not {images.dtype} of "
-            f"shape {tuple(images.shape)}."
-        )
-    if images.isnan().any():
-        raise ValueError("There is nan (not a number) in these pictures: did sampling diverge?")
-    return images.detach().cpu().float().clamp(-1, 1)
+    return judges.checked(images, (1, 28, 28))
 
 
 @torch.no_grad()
 def _by_parts(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    parts = _checked(images).split(500)  # small enough for the processor's cache
-    return torch.cat([function(part.to(memory_format=torch.channels_last)) for part in parts])
+    return torch.cat([function(part) for part in judges.parts(_checked(images), 500)])
 
 
 def psnr(images: Tensor, originals: Tensor) -> Tensor:

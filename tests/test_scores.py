@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from course_utils import datasets, scores
@@ -99,7 +100,7 @@ def test_the_halves_share_no_picture():
 def test_half_a_has_the_statistics_on_disk(train):
     """A distance of 0 from half A's own features, on a tenth of them: far under any floor."""
     mean, covariance = scores.mean_and_covariance(scores.features(train[0][scores.half_a()]))
-    half = scores.load(scores.course_file("judge_plain_half_a"))
+    half = load_file(scores.CHECKPOINTS / "judge_plain_half_a.safetensors")
     assert torch.allclose(mean, half["mean"], atol=1e-4)
     assert torch.allclose(covariance, half["covariance"], atol=1e-3)
 
