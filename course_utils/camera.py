@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from course_utils import ROOT
+from course_utils import ROOT, files
 
 SAMPLE = ROOT / "images" / "person.jpg"
 PHOTOS = ROOT / "photos"  # git ignores this folder
+SOURCES = '"auto", "webcam", "colab", "sample", or the path of a picture or a video'
 FRAMES_TO_SETTLE = 15  # about half a second: until then a webcam is too dark or too bright
 
 COLAB_CAPTURE = """
@@ -67,8 +68,10 @@ def take_photo(source: str | Path | int = "auto", longest_side: int = 1280) -> n
 
     Transparent parts become white; pictures that were taken sideways are turned upright. Raises
     CameraError where the camera that was asked for gives no picture, FileNotFoundError where there
-    is no such file, and ValueError where the file is neither a picture nor a video.
+    is no such file, and ValueError where the file is neither a picture nor a video, or where
+    `source` or `longest_side` is something else.
     """
+    _check_request(source, longest_side)
     if source == "auto":
         source = os.environ.get("COURSE_CAMERA") or "auto"
     if source == "auto":
@@ -85,22 +88,34 @@ def take_photo(source: str | Path | int = "auto", longest_side: int = 1280) -> n
     return np.array(image)  # a copy that the caller may write to
 
 
+def _check_request(source: object, longest_side: object) -> None:
+    if not isinstance(source, str | os.PathLike | int) or isinstance(source, bool):
+        raise ValueError(
+            f"A source is {SOURCES}; this one is a {type(source).__name__}. An array is a photo "
+            f"already: use it as it is."
+        )
+    if isinstance(source, int) and source < 0:  # at which OpenCV can end the whole kernel
+        raise ValueError(f"Webcams are counted from 0; there is no webcam {source}.")
+    if not isinstance(longest_side, int) or longest_side < 1:
+        raise ValueError(f"longest_side is a number of pixels, such as 1280; not {longest_side!r}.")
+
+
 def save_photo(image: np.ndarray, name: str) -> Path:
     """Write a uint8 picture H x W x 3 to photos/NAME.png, which git ignores; return the path.
 
     An older photo of that name is replaced. Raises ValueError for a name with folders in it, or for
-    an array that is no picture.
+    an array that is no picture, and OSError where nothing can be written.
     """
-    if name in ("", "..") or Path(name).name != name:
+    if name in ("", "..", ".png") or Path(name).name != name:
         raise ValueError(f"A photo's name has no folders in it, as in 'me'; this one is {name!r}.")
     array = np.asarray(image)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
         raise ValueError(
             f"A photo is a uint8 array H x W x 3; this one is {array.dtype} {array.shape}."
         )
-    PHOTOS.mkdir(parents=True, exist_ok=True)
     path = PHOTOS / f"{name.removesuffix('.png')}.png"
-    Image.fromarray(array).save(path)
+    with files.whole(path) as beside:
+        Image.fromarray(array).save(beside, format="PNG")
     return path
 
 
@@ -171,13 +186,13 @@ def _silent_opencv(cv2) -> Iterator[None]:
 
 
 def _from_file(path: Path, longest_side: int) -> Image.Image:
-    path = path.expanduser()
+    path = Path(os.path.expanduser(path))  # Path.expanduser fails where there is no such user
     if path.is_dir():
         raise ValueError(f"{path} is a folder. Give the path of one picture or video in it.")
     if not path.exists():
         raise FileNotFoundError(
-            f'There is no file {path}. A source is "auto", "webcam", "colab", "sample", or the '
-            f"path of a picture or a video."
+            f"There is no file {path}. A source is {SOURCES}. What is on the web must be saved "
+            f"to a file first."
         )
     try:
         return _picture(path, longest_side)

@@ -1,15 +1,15 @@
 """Pictures as tensors: MNIST and emoji from the course's files, sprites drawn by code, others by
 name through torchvision."""
 
+import errno
 import hashlib
 import http.client
 import lzma
 import os
-import shutil
 import socket
 import tempfile
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 import torchvision
 from torch import Tensor
 
-from course_utils import ROOT
+from course_utils import ROOT, files
 from course_utils import emoji as sheets
 from course_utils import sprites as figures
 from course_utils.downloads import open_address
@@ -62,15 +62,16 @@ def mnist_dataset(
     """The pictures of `mnist()` as torchvision's own data set, for a `DataLoader`.
 
     Its items are (28 x 28 PIL picture, or what `transform` makes of it; label). torchvision reads
-    unpacked files: they are written once, into downloads/. Raises what `mnist` raises, and
-    PermissionError where nothing can be written.
+    unpacked files, 55 MB: they are written once, into downloads/. Raises what `mnist` raises, and
+    OSError where nothing can be written.
     """
     folder = downloads()
     raw = folder / "MNIST" / "raw"
-    raw.mkdir(parents=True, exist_ok=True)
     for name, digest in MNIST_MD5.items():
         if not (raw / name).exists() or _md5((raw / name).read_bytes()) != digest:
-            _write_whole(raw / name, _mnist_file(name))
+            content = _mnist_file(name)
+            with files.whole(raw / name) as beside:  # two lessons may do it at once
+                beside.write_bytes(content)
     return torchvision.datasets.MNIST(folder, train=train, transform=transform)
 
 
@@ -125,7 +126,8 @@ def from_torchvision(name: str, train: bool = True) -> tuple[Tensor, Tensor]:
 
     name: "FashionMNIST", "KMNIST" (1 x 28 x 28, 10 classes), "CIFAR10" or "CIFAR100" (3 x 32 x 32).
     Returns images, float32 N x C x H x W in [-1, 1], and labels, int64 N. Raises ValueError for
-    another name, and ConnectionError within seconds where the data can't be fetched.
+    another name, ConnectionError within seconds where the data can't be fetched, and OSError where
+    there is no room for it.
     """
     if name == "MNIST":
         return mnist(train)
@@ -137,8 +139,10 @@ def from_torchvision(name: str, train: bool = True) -> tuple[Tensor, Tensor]:
         folder = downloads()
         found = _read(name, train, folder)
         if found is None:
-            _fetch(name, folder)
+            _fetch(name, train, folder)
             found = _read(name, train, folder)
+        if found is None:
+            raise ValueError(f"{name} in {folder} is damaged: delete it there and run again.")
     return _as_images(np.asarray(found.data)), torch.as_tensor(found.targets)
 
 
@@ -146,8 +150,10 @@ def downloads() -> Path:
     """The folder for downloaded data: downloads/, or one in the user's cache where the course's
     own folder can't be written to. Raises PermissionError where neither can be.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    places = (DOWNLOADS, cache / "diffusion-course")
+    places = [DOWNLOADS]
+    with suppress(RuntimeError):  # there are users without a home
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        places.append(cache / "diffusion-course")
     for place in places:
         try:
             place.mkdir(parents=True, exist_ok=True)
@@ -156,7 +162,7 @@ def downloads() -> Path:
         except OSError:
             continue
     raise PermissionError(
-        f"Neither {places[0]} nor {places[1]} can be written to. Make room or change their "
+        f"Nothing can be written to {' or '.join(map(str, places))}. Make room or change "
         f"permissions, or set XDG_CACHE_HOME to a folder that is yours."
     )
 
@@ -197,16 +203,6 @@ def _md5(raw: bytes) -> str:
     return hashlib.md5(raw, usedforsecurity=False).hexdigest()
 
 
-def _write_whole(path: Path, raw: bytes) -> None:
-    """Write a file whole or not at all: two lessons may do it at once."""
-    half_written = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        half_written.write_bytes(raw)
-        os.replace(half_written, path)
-    finally:
-        half_written.unlink(missing_ok=True)
-
-
 def _as_images(pixels: np.ndarray) -> Tensor:
     """0 to 255, N x H x W or N x H x W x C, as float32 N x C x H x W in [-1, 1]."""
     images = torch.from_numpy(pixels.astype(np.float32)).div_(127.5).sub_(1)
@@ -221,19 +217,27 @@ def _read(name: str, train: bool, folder: Path):
         return None
 
 
-def _fetch(name: str, folder: Path) -> None:
+def _fetch(name: str, train: bool, folder: Path) -> None:
     """Download a data set beside its place and move it there once it is whole."""
+    files.remove_left_over(folder / name)
     kind = _TORCHVISION[name]
     address = kind.mirrors[0] + kind.resources[0][0] if hasattr(kind, "mirrors") else kind.url
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_SECONDS)  # torchvision itself would wait for ever
     try:
         open_address(address).close()  # fails within seconds, however the network fails
-        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as beside:
+        start = files.start_of(folder / name)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=start) as beside:
             kind(beside, download=True)
-            for item in Path(beside).iterdir():
-                _move(item, folder / item.name)
+            if _read(name, train, folder) is None:  # another lesson may have been faster
+                for item in [*Path(beside).iterdir()]:
+                    _move(item, folder / item.name)
     except (OSError, RuntimeError, EOFError, http.client.HTTPException) as error:
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            raise OSError(
+                f"{folder} has no room for {name}: make room and run again. Nothing of it is left "
+                f"there half-written."
+            ) from error
         raise ConnectionError(
             f"{name} could not be fetched from {address} ({error}). "
             f"It needs the internet once. The course itself runs on MNIST, which is at hand: "
@@ -244,7 +248,7 @@ def _fetch(name: str, folder: Path) -> None:
 
 
 def _move(item: Path, place: Path) -> None:
-    """Put a file or folder in its place, over a damaged older one if there is one."""
-    if place.is_dir():
-        shutil.rmtree(place)
+    """Put a file or folder in its place; a damaged older one goes where the item was."""
+    with suppress(FileNotFoundError):
+        os.replace(place, item.with_name(f"{item.name}.older"))
     os.replace(item, place)

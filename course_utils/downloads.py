@@ -5,6 +5,8 @@ import queue
 import threading
 import time
 import urllib.request
+from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,11 @@ def fetch(address: str, path: Path, seconds: float = 60, smallest: int = 100_000
         if half_written.stat().st_size < max(length, smallest):
             raise OSError(f"{path.name} did not arrive whole")
         os.replace(half_written, path)
+    except HTTPException as error:  # the line broke off; it is no OSError
+        raise OSError(f"{path.name} did not arrive whole ({type(error).__name__})") from error
     finally:
-        half_written.unlink(missing_ok=True)
+        with suppress(OSError):  # also where nothing could be written
+            half_written.unlink()
     return path
 
 

@@ -14,6 +14,8 @@ from IPython.display import Image, display
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from course_utils import files
+
 DPI = 110
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 """Okabe and Ito's palette: told apart by colour-blind readers too."""
@@ -192,11 +194,20 @@ def show_losses(
 def save_gif(
     path: str | Path, frames: Sequence[Picture], seconds: float = 4.0, scale: int = 1
 ) -> None:
-    """Write pictures as a GIF that plays in `seconds` and repeats; each pixel `scale` wide."""
+    """Write pictures as a GIF that plays in `seconds` and repeats; each pixel `scale` wide.
+
+    Raises ValueError as `image_grid` does, and where seconds or scale make no animation; OSError
+    where the file cannot be written.
+    """
+    if seconds < 0 or not isinstance(scale, int) or scale < 1:
+        raise ValueError(
+            f"A GIF plays in 0 or more seconds, and scale is 1, 2, ...; not {seconds} and {scale}."
+        )
     pictures = [_enlarged(picture, scale) for picture in _list_of_pictures(frames)]
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     duration = 1000 * seconds / len(pictures)  # milliseconds a frame
-    imageio.imwrite(path, pictures, extension=".gif", duration=duration, loop=0)
+    content = imageio.imwrite("<bytes>", pictures, extension=".gif", duration=duration, loop=0)
+    with files.whole(path) as beside:
+        beside.write_bytes(content)
 
 
 def _enlarged(picture: np.ndarray, scale: int) -> np.ndarray:
@@ -204,7 +215,9 @@ def _enlarged(picture: np.ndarray, scale: int) -> np.ndarray:
 
 
 def show_gif(path: str | Path, alt: str) -> None:
-    """Show a GIF file in the notebook."""
+    """Show a GIF file in the notebook. Raises FileNotFoundError where there is none."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no file {path}: `save_gif` makes one.")
     display(Image(data=Path(path).read_bytes(), format="gif", alt=alt))
 
 

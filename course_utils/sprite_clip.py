@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from course_utils import ROOT, sprites, training
+from course_utils import ROOT, files, sprites, training
 from course_utils.built.clip import CLIP, CLIPImage, CLIPText
 from course_utils.built.tokenizer import Tokenizer, load_tokenizer, save_tokenizer
 
@@ -19,6 +19,7 @@ FOLDER = ROOT / "data" / "checkpoints" / "sprite_clip"
 LENGTH = 20  # ids in a row; the longest caption takes 16
 WIDTH = 64  # of both encoders, and of the space in which they meet
 LAYERS, HEADS = 2, 4
+PARTS = "text_encoder", "image_encoder"
 _WEARING = {
     "none": "",
     "crown": " wearing a crown",
@@ -85,12 +86,13 @@ def load(folder: Path = FOLDER) -> tuple[Tokenizer, CLIP]:
 
 def save(folder: Path, tokenizer: Tokenizer, model: CLIP, **notes: object) -> None:
     """Write the files that `load` reads; `notes` go into the headers of the weights."""
-    save_tokenizer(tokenizer, folder / "tokenizer")
-    training.save_checkpoint(folder / "text_encoder" / "model.safetensors", model.text, **notes)
-    image = folder / "image_encoder" / "model.safetensors"
-    training.save_checkpoint(image, _without_text(model), **notes)
     sizes = dict(vocab=len(tokenizer.vocab), width=WIDTH, layers=LAYERS, heads=HEADS, length=LENGTH)
-    (folder / "text_encoder" / "config.json").write_text(json.dumps(sizes, indent=2) + "\n")
+    with files.whole_folder(folder) as beside:
+        save_tokenizer(tokenizer, beside / "tokenizer")
+        text, image = (beside / part / "model.safetensors" for part in PARTS)
+        training.save_checkpoint(text, model.text, **notes)
+        training.save_checkpoint(image, _without_text(model), **notes)
+        text.with_name("config.json").write_text(json.dumps(sizes, indent=2) + "\n")
 
 
 def _without_text(model: CLIP) -> CLIP:

@@ -18,6 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from course_utils import files
+
 
 def device() -> torch.device:
     """The fastest device at hand: CUDA, else Apple's MPS, else the CPU."""
@@ -128,30 +130,20 @@ def expect(ok: bool, claim: str, *, done: int, planned: int) -> None:
 def write_tensors(path: str | Path, tensors: dict[str, Tensor], **notes: object) -> Path:
     """Write tensors to `path` (.safetensors), whole or not at all.
 
-    The file is written beside its place and then moved there, so a full disk or a killed kernel
-    leaves the older file as it was. `notes` are kept in the file's header as text. Raises OSError
-    where the file cannot be written.
+    A full disk or a killed kernel leaves the older file as it was (`files.whole`). `notes` are kept
+    in the file's header as text. Raises OSError where the file cannot be written.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The process is in the name: two lessons may save at once.
-    half_written = path.with_name(f".{path.name}.{os.getpid()}")
     # Copies, as the format knows neither shared memory nor strides.
     copies = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in tensors.items()
     }
-    try:
-        save_file(copies, half_written, {key: str(value) for key, value in notes.items()})
-        os.replace(half_written, path)
-    except (OSError, SafetensorError) as error:
-        raise OSError(
-            f"{path} could not be written ({error}). An older file there is as it was. Is the disk "
-            f"full, or the folder not yours?"
-        ) from error
-    finally:
-        half_written.unlink(missing_ok=True)
-    return path
+    with files.whole(path) as beside:
+        try:
+            save_file(copies, beside, {key: str(value) for key, value in notes.items()})
+        except SafetensorError as error:  # which is no OSError, whatever the disk says
+            raise OSError(str(error)) from error
+    return Path(path)
 
 
 def save_checkpoint(path: str | Path, model: nn.Module, **notes: object) -> Path:
@@ -179,7 +171,7 @@ def load_checkpoint(path: str | Path, model: nn.Module) -> nn.Module:
     except (SafetensorError, OSError) as error:
         raise ValueError(
             f"{path.name} is damaged or only half there ({error}). Delete it; then train again, or "
-            f"restore the course's file with `git checkout {path}`."
+            f'restore the course\'s file with `git checkout "{path}"`.'
         ) from error
     _check_same_layout(path.name, weights, model.state_dict())
     model.load_state_dict(weights)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from course_utils import training
+from course_utils import files, training
 from course_utils.built import tokenizer as built_tokenizer
 from course_utils.built.clip import CLIPText
 from course_utils.built.schedule import NoiseSchedule
@@ -27,8 +27,8 @@ TEXT_WEIGHTS = "model.safetensors"
 
 def write_json(path: Path, content: dict) -> None:
     """Write a config. Raises OSError where that is not possible."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    with files.whole(path) as beside:
+        beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> dict:
@@ -166,17 +166,17 @@ def load_scheduler(folder: str | Path) -> tuple[NoiseSchedule, str, str]:
 
 def save_tokenizer(folder: str | Path, tokenizer: Tokenizer) -> None:
     """Write a tokenizer with what else transformers' CLIPTokenizer wants to know of it."""
-    folder = Path(folder)
-    built_tokenizer.save_tokenizer(tokenizer, folder)
     special = {
         "bos_token": START,
         "eos_token": END,
         "unk_token": END,
         "pad_token": tokenizer.tokens[tokenizer.pad],
     }
-    write_json(folder / "special_tokens_map.json", special)
     config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": tokenizer.length}
-    write_json(folder / "tokenizer_config.json", config | special)
+    with files.whole_folder(folder) as beside:
+        built_tokenizer.save_tokenizer(tokenizer, beside)
+        write_json(beside / "special_tokens_map.json", special)
+        write_json(beside / "tokenizer_config.json", config | special)
 
 
 def load_tokenizer(folder: str | Path) -> Tokenizer:
@@ -186,7 +186,13 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
     length, pad = config.get("model_max_length", 77), config.get("pad_token", END)
     pad = pad["content"] if isinstance(pad, dict) else pad
     if (folder / "merges.txt").is_file():
-        return built_tokenizer.load_tokenizer(folder, length, pad)
+        try:
+            return built_tokenizer.load_tokenizer(folder, length, pad)
+        except ValueError as error:  # of json and of UTF-8, too
+            raise ValueError(
+                f"The tokenizer in {folder} is damaged or only half there ({error}). "
+                f"{MEND.format(folder)}"
+            ) from error
     model = read_json(folder / "tokenizer.json").get("model", {})
     pairs = [tuple(p.split(" ") if isinstance(p, str) else p) for p in model.get("merges", [])]
     tokenizer = Tokenizer(pairs, length, pad)

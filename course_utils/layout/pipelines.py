@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from course_utils import files
 from course_utils.built.pipeline import StableDiffusion
 from course_utils.layout import parts
 from course_utils.layout.published import load_original
@@ -25,16 +26,17 @@ INDEX = {
 def save_pipeline(folder: str | Path, pipe: StableDiffusion, **notes: object) -> None:
     """Write a model, its weights in the precision that they have; notes: for their headers.
 
+    An older model in the folder is replaced when the new one is written whole.
     Raises ValueError where diffusers has no such networks, OSError where that can't be written.
     """
-    folder = Path(folder)
     size = pipe.size // pipe.vae.factor
-    parts.save_unet(folder / "unet", pipe.unet, size, **notes)
-    parts.save_text_encoder(folder / "text_encoder", pipe.text_encoder, **notes)
-    parts.save_vae(folder / "vae", pipe.vae, **notes)
-    parts.save_tokenizer(folder / "tokenizer", pipe.tokenizer)
-    parts.save_scheduler(folder / "scheduler", pipe.schedule, pipe.kind, pipe.spacing)
-    save_index(folder)
+    with files.whole_folder(folder) as beside:
+        parts.save_unet(beside / "unet", pipe.unet, size, **notes)
+        parts.save_text_encoder(beside / "text_encoder", pipe.text_encoder, **notes)
+        parts.save_vae(beside / "vae", pipe.vae, **notes)
+        parts.save_tokenizer(beside / "tokenizer", pipe.tokenizer)
+        parts.save_scheduler(beside / "scheduler", pipe.schedule, pipe.kind, pipe.spacing)
+        save_index(beside)
 
 
 def save_index(folder: str | Path) -> None:
@@ -55,7 +57,10 @@ def load_pipeline(
     if folder.is_file():
         return load_original(folder, dtype, device)
     if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder}. {MEND.format(folder)}")
+        raise FileNotFoundError(
+            f"There is no folder {folder}. {MEND.format(folder)} Where a model of huggingface.co "
+            f"is on this computer, layout.find_weights says."
+        )
     name = parts.read_json(folder / "model_index.json").get("_class_name")
     if not str(name).startswith("StableDiffusion") or "XL" in str(name) or "3" in str(name):
         raise ValueError(

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 PICKLED = (".ckpt", ".bin", ".pt", ".pth", ".pkl")
 MEND = (
-    "Restore the course's files with `git checkout {0}`, or fetch or train it again, if it is not "
-    "the course's."
+    'Restore the course\'s files with `git checkout "{0}"`, or fetch or train it again, if it is '
+    "not the course's."
 )
 
 
