@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from two_processes import BATCH, EVERY, PLANNED, RATE, SEED, data, network, squared_error
 
+from tests.two_processes import BATCH, EVERY, PLANNED, RATE, SEED, data, network, squared_error
 from tools.long_run import share
 
 ROOT = Path(__file__).parents[1]
