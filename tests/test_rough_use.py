@@ -1,0 +1,446 @@
+"""Rough use: full and read-only disks, killed kernels, two lessons at once, odd folders.
+
+TROUBLE.md says what a learner sees; `ROWS` names the test of each of its rows.
+"""
+
+import gzip
+import http.client
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from course_utils import ROOT, camera, datasets, downloads, files, layout, plotting, training
+from course_utils.built.pipeline import StableDiffusion
+from course_utils.layout import parts
+from tests.test_datasets import Server, idx
+from tests.test_pipeline import CAPTIONS, seeded, small_pipeline
+
+PHOTO = np.zeros((4, 4, 3), np.uint8)
+
+
+def child(script, *arguments, **options):
+    """Python in a process of its own, which finds the course and these tests."""
+    environment = (
+        os.environ | {"PYTHONPATH": str(ROOT), "no_proxy": "127.0.0.1"} | options.pop("env", {})
+    )
+    command = [*options.pop("within", ()), sys.executable, "-c", script, *map(str, arguments)]
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(command, env=environment, **pipes, **options)
+
+
+def filled(number):
+    """A small model all of whose weights are one number."""
+    pipe = small_pipeline()
+    for part in (pipe.unet, pipe.text_encoder, pipe.vae):
+        for parameter in part.parameters():
+            nn.init.constant_(parameter, number)
+    return pipe
+
+
+def numbers(folder):
+    """The numbers that the model in a folder is filled with."""
+    pipe = StableDiffusion.from_pretrained(folder)
+    models = (pipe.unet, pipe.text_encoder, pipe.vae)
+    return {p.unique().item() for part in models for p in part.parameters()}
+
+
+# --- a model is a folder: all of it is new, or all of it is old ----------------------------------
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_model_that_can_not_be_saved_leaves_the_older_one_whole(tmp_path, monkeypatch, error):
+    filled(1).save_pretrained(tmp_path / "model")
+    (tmp_path / "model" / "notes.txt").write_text("mine")
+
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr(parts, "save_vae", fails)  # U-Net and text encoder are written by then
+    with pytest.raises(type(error)) as caught:
+        filled(2).save_pretrained(tmp_path / "model")
+    if isinstance(error, OSError):
+        assert re.search("model could not be written.*No space left.*Make room", str(caught.value))
+    assert numbers(tmp_path / "model") == {1}
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    monkeypatch.undo()
+    filled(2).save_pretrained(tmp_path / "model")
+    assert numbers(tmp_path / "model") == {2}
+    assert (tmp_path / "model" / "notes.txt").read_text() == "mine"
+
+
+KILLED = """
+import os, signal, sys
+from course_utils.layout import parts
+from tests.test_rough_use import filled
+
+filled(1).save_pretrained(sys.argv[1])
+parts.save_vae = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+filled(2).save_pretrained(sys.argv[1])
+"""
+
+
+def test_a_kernel_killed_while_a_model_is_saved_leaves_the_older_one_whole(tmp_path):
+    running = child(KILLED, tmp_path / "model")
+    assert running.communicate(timeout=120)[0] == "" and running.returncode == -signal.SIGKILL
+    assert numbers(tmp_path / "model") == {1}
+    (left,) = tmp_path.glob(".model-*")
+    mine = tmp_path / ".model-older"  # the learner's own, which looks a little like it
+    mine.mkdir()
+    for folder in (left, mine):
+        os.utime(folder, (time.time() - 2 * files.SECONDS_TO_KEEP,) * 2)
+    filled(3).save_pretrained(tmp_path / "model")
+    assert {p.name for p in tmp_path.iterdir()} == {"model", ".model-older"}
+
+
+def test_what_killed_processes_left_is_removed_when_it_is_old(tmp_path):
+    old, new, mine = (tmp_path / f".[a].json{end}" for end in (".12.34", ".56.78", ".bak"))
+    for path in (old, new, mine):
+        path.touch()
+    for path in (old, mine):
+        os.utime(path, (0, 0))
+    parts.write_json(tmp_path / "[a].json", {})
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".[a].json.56.78", mine.name, "[a].json"]
+
+
+def test_a_settings_file_is_whole_or_the_older_one(tmp_path, monkeypatch):
+    parts.write_json(tmp_path / "a.json", {"a": 1})
+
+    def half(path, text, **_):
+        path.write_bytes(text[:3].encode())
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="a.json could not be written.*No space left"):
+        parts.write_json(tmp_path / "a.json", {"a": 2})
+    assert parts.read_json(tmp_path / "a.json") == {"a": 1}
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+# --- a disk that is really full, and one that can only be read -----------------------------------
+
+SMALL_DISK = """
+import os, subprocess, sys
+from pathlib import Path
+from tests import test_rough_use
+test_rough_use.use_a_small_disk(Path(sys.argv[1]))
+"""
+
+
+def mount(*arguments):
+    subprocess.run(["mount", *map(str, arguments)], check=True)
+
+
+def savers(disk):
+    """All that a lesson writes, each by its name: called with a number, it writes to `disk`."""
+    camera.PHOTOS, datasets.DOWNLOADS = disk / "photos", disk / "downloads"
+    noise = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3)).astype(np.uint8)
+    return {
+        "model": lambda n: filled(n).save_pretrained(disk / "model"),
+        "a.safetensors": lambda n: training.save_checkpoint(
+            disk / "a.safetensors", nn.Linear(n, 500)
+        ),
+        "me.png": lambda n: camera.save_photo(noise[n], "me"),
+        "film.gif": lambda n: plotting.save_gif(disk / "film.gif", noise[: n + 1], scale=2),
+        "ubyte": lambda n: datasets.mnist_dataset(),
+    }
+
+
+def contents(disk):
+    return {p: p.read_bytes() for p in disk.rglob("*") if p.is_file() and p.name != "ballast"}
+
+
+def use_a_small_disk(disk):
+    """Run where mounts are private: mount a disk, save, fill it, save again, make it read-only."""
+    mount("-t", "tmpfs", "-o", "size=8m", "none", disk)
+    os.environ["XDG_CACHE_HOME"] = str(disk / "cache")
+    for name, save in savers(disk).items():
+        if name != "ubyte":
+            save(1)
+    before = contents(disk)
+    with (disk / "ballast").open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            print("the disk is full")
+    for state in ("full", "read-only"):
+        if state == "read-only":
+            mount("-o", "remount,ro", disk)
+        for name, save in savers(disk).items():
+            try:
+                save(2)
+                print(state, name, "was saved")
+            except OSError as error:
+                print(f"{state} {name}: {error}")
+        print("all is as it was" if contents(disk) == before else "something is lost")
+
+
+def test_a_full_disk_and_a_read_only_one_lose_nothing_and_are_explained(tmp_path):
+    within = ["unshare", "--user", "--map-root-user", "--mount"]
+    usable = shutil.which("unshare") and not subprocess.call([*within, "true"], stderr=-3)
+    if not usable:
+        pytest.skip("this machine lets nobody mount a small disk")
+    said = child(SMALL_DISK, tmp_path, within=within).communicate(timeout=120)[0]
+    assert said.count("all is as it was") == 2, said
+    assert "was saved" not in said and "the disk is full" in said
+    for name in ("model", "a.safetensors", "me.png", "film.gif"):
+        assert re.search(f"full .*{name} could not be written .*No space left.*Make room", said)
+        assert re.search(f"read-only .*{name} could not be written .*Read-only.* is yours", said)
+    assert re.search("full ubyte: .*-ubyte could not be written .*No space left.*Make room", said)
+    assert re.search("read-only ubyte: Nothing can be written to .*XDG_CACHE_HOME", said)
+
+
+# --- two lessons at once -------------------------------------------------------------------------
+
+AT_ONCE = """
+import sys
+from pathlib import Path
+import torch, torchvision
+from course_utils import datasets, downloads, training
+
+folder, address, begin = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+datasets.DOWNLOADS = folder / "downloads"
+kind = torchvision.datasets.FashionMNIST
+kind.mirrors = [address + "/"]
+kind.resources = [(name, None) for name, _ in kind.resources]
+model = torch.nn.Linear(300, 300)
+print("ready", flush=True)
+sys.stdin.readline()
+downloads.fetch(address + "/weights.pt", folder / "downloads" / "weights.pt")
+assert len(datasets.from_torchvision("FashionMNIST")[0]) == 20
+assert len(datasets.mnist_dataset(train=False)) == 10_000
+for n in range(30):
+    torch.nn.init.constant_(model.weight, begin + n)
+    training.save_checkpoint(folder / "model.safetensors", model)
+    found = training.load_checkpoint(folder / "model.safetensors", torch.nn.Linear(300, 300))
+    assert len(found.weight.unique()) == 1
+print("done")
+"""
+
+
+@pytest.fixture
+def web():
+    """A slow server of a tiny Fashion-MNIST and of a file of weights."""
+    drawn = np.random.default_rng(0)
+    sizes = {"train-images-idx3": (20, 28, 28), "train-labels-idx1": (20,)}
+    sizes |= {"t10k-images-idx3": (10, 28, 28), "t10k-labels-idx1": (10,)}
+    served = {
+        f"{name}-ubyte.gz": gzip.compress(idx(drawn.integers(0, 10, shape)))
+        for name, shape in sizes.items()
+    }
+    server = Server(served | {"weights.pt": bytes(1_000_000)})
+    yield server.address.rstrip("/")
+    server.http.shutdown()
+    server.http.server_close()
+
+
+def test_two_lessons_save_load_and_fetch_the_same_at_once(tmp_path, web):
+    both = [child(AT_ONCE, tmp_path, web, begin, stdin=subprocess.PIPE) for begin in (0, 1000)]
+    for one in both:
+        assert one.stdout.readline() == "ready\n", one.communicate()
+    for one in both:
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    said = [one.communicate(timeout=120)[0] for one in both]
+    assert said == ["done\n"] * 2, "\n".join(said)
+    left = {p.name for p in tmp_path.rglob("*") if p.name.startswith(".")}
+    assert left == set()
+    assert (tmp_path / "downloads" / "weights.pt").stat().st_size == 1_000_000
+
+
+def test_who_is_second_keeps_what_the_first_has_fetched(tmp_path, monkeypatch):
+    """The first lesson puts its data there while the second is still downloading."""
+    monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path)
+    monkeypatch.setattr(downloads, "open_address", lambda _: (tmp_path / "any").open("w"))
+    monkeypatch.setattr(datasets, "open_address", lambda _: (tmp_path / "any").open("w"))
+
+    class Data:
+        mirrors, resources = ["http://here/"], [("data.gz", "")]
+        data, targets = np.zeros((3, 28, 28), np.uint8), [1, 2, 3]
+
+        def __init__(self, folder, train=True, download=False):
+            if download:
+                for place, words in ((Path(folder), "second"), (tmp_path, "first")):
+                    (place / "KMNIST").mkdir()
+                    (place / "KMNIST" / "data").write_text(words)
+            if not (Path(folder) / "KMNIST" / "data").exists():
+                raise RuntimeError("not there")
+
+    monkeypatch.setitem(datasets._TORCHVISION, "KMNIST", Data)
+    assert datasets.from_torchvision("KMNIST")[1].tolist() == [1, 2, 3]
+    assert (tmp_path / "KMNIST" / "data").read_text() == "first"
+
+
+def test_a_download_onto_a_full_disk_is_explained(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path)
+    monkeypatch.setattr(datasets, "open_address", lambda _: (tmp_path / "any").open("w"))
+
+    class Data:
+        url = "http://here/cifar.tar.gz"
+
+        def __init__(self, folder, train=True, download=False):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(datasets._TORCHVISION, "CIFAR10", Data)
+    with pytest.raises(OSError, match="has no room for CIFAR10: make room"):
+        datasets.from_torchvision("CIFAR10")
+    assert [p.name for p in tmp_path.iterdir()] == ["any"]
+
+
+def test_a_line_that_breaks_off_is_no_network(tmp_path, monkeypatch):
+    class Broken(io.BytesIO):
+        headers = {}
+
+        def read(self, _):
+            raise http.client.IncompleteRead(b"half")
+
+    monkeypatch.setattr(downloads, "open_address", lambda _: Broken())
+    with pytest.raises(OSError, match="w.pt did not arrive whole"):
+        downloads.fetch("http://here/w.pt", tmp_path / "w.pt")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- odd folders ---------------------------------------------------------------------------------
+
+ODD_FOLDER = """
+import os, sys
+from pathlib import Path
+import course_utils
+from course_utils import ROOT, camera, datasets, layout, person, sprite_clip, training
+from course_utils.built.digit_unet import DigitUNet
+
+assert ROOT == Path(sys.argv[1]), ROOT
+assert len(datasets.mnist(train=False)[0]) == 10_000
+assert len(datasets.emoji(size=16, styles=["blob"], part="held_out")[0])
+photo = camera.take_photo("sample")
+assert (camera.take_photo(camera.save_photo(photo, "José")) == photo).all()
+person.find_people(photo, "opencv")
+sprite_clip.load()
+layout.load_vae(ROOT / "data" / "checkpoints" / "emoji" / "vae")
+path = ROOT / "data" / "checkpoints" / "digit_unet.safetensors"
+training.save_checkpoint("mein Modell.safetensors", training.load_checkpoint(path, DigitUNet()))
+assert Path("mein Modell.safetensors").exists()
+path.write_bytes(path.read_bytes()[:100])
+try:
+    training.load_checkpoint(path, DigitUNet())
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_a_home_with_spaces_and_accents_and_another_working_directory(tmp_path):
+    course = tmp_path / "José Müller" / "mon cours d'été"
+    elsewhere = tmp_path / "ein anderer Ordner"
+    for folder in ("course_utils", "images", "data/mnist", "data/emoji", "data/checkpoints"):
+        left_out = shutil.ignore_patterns("__pycache__", "licences", "emoji_judge*")
+        shutil.copytree(ROOT / folder, course / folder, ignore=left_out)
+    elsewhere.mkdir()
+    home = {"HOME": str(course.parent), "PYTHONPATH": str(course)}
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "data/checkpoints"], ["commit", "-qm", "a"]):
+        subprocess.run([*git, *command], cwd=course, check=True)
+    running = child(ODD_FOLDER, course, cwd=elsewhere, env=home)
+    said = running.communicate(timeout=120)[0]
+    assert running.returncode == 0, said
+    # The command that the message gives works as it stands, quotes and all.
+    command = re.search("`(git checkout .*)`", said).group(1)
+    subprocess.run(command, shell=True, cwd=course / "images", check=True, stderr=-3)
+    name = "data/checkpoints/digit_unet.safetensors"
+    assert (course / name).read_bytes() == (ROOT / name).read_bytes()
+
+
+def test_a_user_without_a_home_can_still_write_into_the_course(tmp_path, monkeypatch):
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path / "downloads")
+    assert datasets.downloads() == tmp_path / "downloads"
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path / "file" / "downloads")
+    with pytest.raises(PermissionError, match="Nothing can be written to .*XDG_CACHE_HOME"):
+        datasets.downloads()
+
+
+# --- bad input, and an interrupt while drawing ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "source, side, says",
+    [
+        (-1, 1280, "counted from 0"),  # OpenCV itself ends the process at this one
+        (None, 1280, "this one is a NoneType"),
+        (PHOTO, 1280, "An array is a photo already"),
+        ("sample", 0, "longest_side is a number of pixels"),
+        ("sample", "large", "longest_side is a number of pixels"),
+    ],
+)
+def test_a_photo_from_nowhere_is_explained(source, side, says):
+    with pytest.raises(ValueError, match=says):
+        camera.take_photo(source, side)
+
+
+def test_a_photo_of_the_web_or_of_a_stranger_is_no_file():
+    for source in ("https://example.org/me.jpg", "~nobody-of-this-name/me.jpg"):
+        with pytest.raises(FileNotFoundError, match="saved to a file first"):
+            camera.take_photo(source)
+
+
+def test_a_photo_without_pixels_or_name_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(camera, "PHOTOS", tmp_path)
+    with pytest.raises(ValueError, match="H x W x 3"):
+        camera.save_photo(PHOTO[:0], "me")
+    with pytest.raises(ValueError, match="no folders"):
+        camera.save_photo(PHOTO, ".png")
+
+
+@pytest.mark.parametrize("wrong", [{"seconds": -1}, {"scale": 0}, {"scale": 0.5}])
+def test_an_impossible_film_is_refused_and_leaves_the_older_one(tmp_path, wrong):
+    plotting.save_gif(tmp_path / "a.gif", [PHOTO])
+    before = (tmp_path / "a.gif").read_bytes()
+    with pytest.raises(ValueError, match="A GIF plays in"):
+        plotting.save_gif(tmp_path / "a.gif", [PHOTO], **wrong)
+    assert (tmp_path / "a.gif").read_bytes() == before
+    with pytest.raises(FileNotFoundError, match="save_gif"):
+        plotting.show_gif(tmp_path / "b.gif", alt="")
+
+
+@pytest.mark.parametrize("name", ["merges.txt", "vocab.json"])
+@pytest.mark.parametrize("damage", [lambda raw: raw[: len(raw) // 2], lambda raw: b"\x80" * 9])
+def test_a_damaged_tokenizer_is_named_with_what_to_do(tmp_path, name, damage):
+    layout.save_tokenizer(tmp_path / "a", small_pipeline().tokenizer)
+    path = tmp_path / "a" / name
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match="tokenizer in .* damaged or only half there.*checkout"):
+        layout.load_tokenizer(tmp_path / "a")
+
+
+def test_a_name_at_a_hub_is_no_folder():
+    with pytest.raises(FileNotFoundError, match="no folder someone/some-model.*find_weights"):
+        StableDiffusion.from_pretrained("someone/some-model")
+
+
+def test_an_interrupt_while_drawing_spoils_nothing():
+    pipe = small_pipeline()
+    wanted = pipe.text_to_image(CAPTIONS[0], seeded(), steps=3)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    for method, given in (("text_to_image", ()), ("image_to_image", (wanted,))):
+        with pytest.raises(KeyboardInterrupt):
+            getattr(pipe, method)(CAPTIONS[0], *given, generator=seeded(), steps=3, callback=stop)
+    assert torch.equal(pipe.text_to_image(CAPTIONS[0], seeded(), steps=3), wanted)
+    assert torch.is_grad_enabled()
