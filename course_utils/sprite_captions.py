@@ -19,7 +19,7 @@ _SIZES = {
     "small": {"small": "small", "tiny": "tiny", "little": "little"},
     "big": {"small": "big", "tiny": "huge", "little": "large"},
 }
-_EXTRAS = {
+EXTRAS = {
     "none": {"wearing": "", "having": "", "crowned": "plain"},
     "crown": {"wearing": " wearing a crown", "having": " with a crown", "crowned": "crowned"},
     "glasses": {
@@ -37,5 +37,5 @@ _EXTRAS = {
 
 def write(wording: int, kind: str, colour: str, size: str, extra: str, facing: str) -> str:
     """The caption of a sprite of these words."""
-    gaps = {"kind": kind, "colour": colour, "facing": facing} | _SIZES[size] | _EXTRAS[extra]
+    gaps = {"kind": kind, "colour": colour, "facing": facing} | _SIZES[size] | EXTRAS[extra]
     return WORDINGS[wording].format(**gaps)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from course_utils import ROOT, files, sprites, training
+from course_utils import ROOT, files, sprite_captions, sprites, training
 from course_utils.built.clip import CLIP, CLIPImage, CLIPText
 from course_utils.built.tokenizer import Tokenizer, load_tokenizer, save_tokenizer
 
@@ -20,12 +20,6 @@ LENGTH = 20  # ids in a row; the longest caption takes 16
 WIDTH = 64  # of both encoders, and of the space in which they meet
 LAYERS, HEADS = 2, 4
 PARTS = "text_encoder", "image_encoder"
-_WEARING = {
-    "none": "",
-    "crown": " wearing a crown",
-    "glasses": " wearing glasses",
-    "sparkle": " with a sparkle",
-}
 
 
 def caption(sprite: sprites.Sprite, said: Collection[str]) -> str:
@@ -44,7 +38,7 @@ def caption(sprite: sprites.Sprite, said: Collection[str]) -> str:
         "kind": sprite.kind if "kind" in said else "thing",
     }
     text = " ".join(["a", *filter(None, words.values())])
-    text += _WEARING[sprite.extra] if "extra" in said else ""
+    text += sprite_captions.EXTRAS[sprite.extra]["wearing"] if "extra" in said else ""
     return f"{text}, facing {sprite.facing}" if "facing" in said else text
 
 

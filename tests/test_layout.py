@@ -19,7 +19,7 @@ def saved(tmp_path):
     vae = AutoencoderKL(**SETTINGS, scale=0.7)
     for parameter in vae.parameters():
         nn.init.normal_(parameter, 0.02, 0.1)
-    layout.save_vae(tmp_path, vae, SETTINGS, made_by="a test")
+    layout.save_vae(tmp_path, vae, made_by="a test")
     return tmp_path, vae.eval()
 
 
@@ -46,7 +46,7 @@ def test_a_folder_that_diffusers_wrote_is_read(saved, tmp_path):
 
 def test_half_precision_is_read_as_single(saved, tmp_path):
     _, ours = saved
-    layout.save_vae(tmp_path / "half", ours.half(), SETTINGS)
+    layout.save_vae(tmp_path / "half", ours.half())
     assert {p.dtype for p in layout.load_vae(tmp_path / "half").parameters()} == {torch.float32}
 
 

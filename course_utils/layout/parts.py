@@ -97,13 +97,8 @@ def load_unet(
     )
 
 
-def save_vae(
-    folder: str | Path, vae: AutoencoderKL, network: dict | None = None, **notes: object
-) -> None:
-    """Write a VAE. network: not needed, its arguments are read off it; notes: as for `save_unet`.
-
-    Raises OSError where the folder can't be written.
-    """
+def save_vae(folder: str | Path, vae: AutoencoderKL, **notes: object) -> None:
+    """Write a VAE; notes: as for `save_unet`. Raises OSError where that can't be done."""
     save_network(Path(folder) / WEIGHTS, configs.vae_config(vae), vae, names.VAE, notes)
 
 
