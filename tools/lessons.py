@@ -19,6 +19,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from course_utils import files
+
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "course_utils" / "built"
 NOTEBOOKS = ROOT / "notebooks"
@@ -205,7 +207,8 @@ def main(command, *names):
             run(nb, path.parent)
         after = nbformat.writes(nb) + "\n"
         if command != "check":
-            path.write_text(after)
+            with files.whole(path) as beside:  # a full disk must not cost a lesson
+                beside.write_text(after)
         elif after != before:
             stale.append(f"{path.name} is out of sync with what it shows: make sync")
         elif nb.metadata.get("course", {}).get("executed") != code_hash(nb):
