@@ -7,6 +7,7 @@ U-Net's weights take 3.4 GB, which both share. For a quick look: --narrow 4 --si
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +18,13 @@ from diffusers import AutoencoderKL as TheirVAE
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from course_utils import training
+from course_utils import ROOT, training
 from course_utils.built.unet import UNet
 from course_utils.built.vae import AutoencoderKL
 from course_utils.layout import configs, names
+
+sys.path.insert(0, str(ROOT))  # the folder of `tools`
+from tools.machine import memory  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
@@ -41,13 +45,6 @@ def twin(ours: nn.Module, their_class: type, config: dict, rules: names.Rules) -
     weights = {found[name]: weight for name, weight in ours.state_dict().items()}
     theirs.load_state_dict(weights, assign=True)
     return theirs.eval()
-
-
-def memory(field: str) -> float:
-    """VmRSS, the memory in use, or VmHWM, the most since it was last reset; in GB, 0 off Linux."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return sum(float(line.split()[1]) for line in lines if line.startswith(field)) / 1e6
 
 
 def peak(call: Callable[[], Tensor]) -> float:

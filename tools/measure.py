@@ -16,26 +16,11 @@ import nbformat
 from nbclient import NotebookClient
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the folder of `tools`
-from tools import lessons  # noqa: E402
+from tools import lessons, machine  # noqa: E402
 
 # As in the Makefile: what is measured is what the tests run.
 SETTINGS = {"TQDM_DISABLE": "1", "COURSE_CAMERA": "sample", "COURSE_BUDGET": "1"}
 SETTINGS["HF_HUB_CACHE"] = "/nonexistent"
-
-
-def peak_memory(pid: int) -> float:
-    """The most resident memory that a living process has held so far, in GB (10^9 bytes)."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024 / 1e9
-    raise RuntimeError(f"Linux does not say how much memory process {pid} held.")
-
-
-def processor() -> str:
-    """The processor's name, as Linux gives it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else "unknown"
 
 
 def measure(path: Path) -> dict[str, float]:
@@ -46,7 +31,7 @@ def measure(path: Path) -> dict[str, float]:
     with client.setup_kernel():
         for index, cell in enumerate(nb.cells):
             client.execute_cell(cell, index)
-        memory = peak_memory(client.km.provisioner.pid)
+        memory = machine.memory("VmHWM", client.km.provisioner.pid)
     return {"seconds": round(time.perf_counter() - started, 1), "memory_gb": round(memory, 2)}
 
 
@@ -61,7 +46,7 @@ def main(*names: str) -> None:
         found = measure(path)
         print(f"{found['seconds']} s, {found['memory_gb']} GB")
         kept = lessons.measured()
-        kept.update(processor=processor(), threads=threads)
+        kept.update(processor=machine.processor(), threads=threads)
         kept["lessons"] = dict(sorted((kept["lessons"] | {path.stem: found}).items()))
         lessons.MEASURED.write_text(json.dumps(kept, indent=2) + "\n")
 

@@ -7,7 +7,6 @@ again, so a run that was cut off is simply started again. `--help` lists the set
 
 import argparse
 import hashlib
-import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -26,8 +25,7 @@ from course_utils.built.sample import sample
 from course_utils.built.schedule import NoiseSchedule, linear_betas
 
 sys.path.insert(0, str(ROOT))  # the folder of `tools`
-from tools.measure import processor  # noqa: E402
-from tools.score_table import add_row, rows_there  # noqa: E402
+from tools.score_table import about, add_missing  # noqa: E402
 
 SCHEDULE = NoiseSchedule(linear_betas(1000))
 BATCH = 250  # pictures at once: one number, since samplers draw new noise batch by batch
@@ -138,21 +136,12 @@ def load(path: Path) -> tuple[DigitUNet, str, str]:
 def main(*arguments: str) -> None:
     asked = options([*arguments])
     model, kind, digest = load(asked.checkpoint)
-    there = rows_there(asked.file, SETTINGS)
-    about = {
-        "checkpoint": asked.checkpoint.name,
-        "threads": torch.get_num_threads(),
-        "processor": processor() if training.device().type == "cpu" else training.device().type,
-        "command": shlex.join(["python", "tools/score.py", *arguments]),
-    }
-    for wanted in settings(asked, digest):
-        if tuple(str(value) for value in wanted.values()) in there:
-            continue
-        found = measure(model, kind, wanted)
-        add_row(
-            asked.file, about | {"board": asked.board.format(**wanted)} | wanted | found, COLUMNS
-        )
-        print(*(wanted[key] for key in SETTINGS[1:]), found, flush=True)
+
+    def row(wanted: dict) -> dict:
+        return {"board": asked.board.format(**wanted)} | measure(model, kind, wanted)
+
+    origin = about("score", asked.checkpoint, arguments)
+    add_missing(asked.file, COLUMNS, origin, settings(asked, digest), row)
 
 
 if __name__ == "__main__":

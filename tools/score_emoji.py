@@ -8,10 +8,10 @@ same captions too. Rows that are there for the same weights and settings are not
 
 import argparse
 import hashlib
-import shlex
 import sys
 import time
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 
@@ -22,8 +22,7 @@ from course_utils import ROOT, datasets, emoji, emoji_judges, layout, scores, tr
 from course_utils.emoji_judges import COPY, distance, fraction
 
 sys.path.insert(0, str(ROOT))  # the folder of `tools`
-from tools.measure import processor  # noqa: E402
-from tools.score_table import add_row, rows_there  # noqa: E402
+from tools.score_table import about, add_missing  # noqa: E402
 
 FILE = scores.MEASURED / "emoji.csv"
 FOLDER = scores.CHECKPOINTS / "emoji"
@@ -164,28 +163,21 @@ def options(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def settings(asked: argparse.Namespace) -> Iterator[dict]:
+    """One dict of SETTINGS for each row that is wanted."""
+    which, interval = digest(asked.checkpoint), " ".join(asked.interval)
+    choices = product(asked.groups, asked.steps, asked.guidance, range(asked.seeds))
+    for name, steps, guidance, seed in choices:
+        number = len(group(name, asked.pictures))
+        values = (which, name, asked.sampler, steps, guidance, interval, number, seed)
+        yield dict(zip(SETTINGS, values, strict=True))
+
+
 def main(*arguments: str) -> None:
     asked = options([*arguments])
     model = layout.load_pipeline(asked.checkpoint).to(training.device())
-    about = {
-        "checkpoint": asked.checkpoint.name,
-        "threads": torch.get_num_threads(),
-        "processor": processor() if training.device().type == "cpu" else training.device().type,
-        "command": shlex.join(["python", "tools/score_emoji.py", *arguments]),
-    }
-    there, which = rows_there(asked.file, SETTINGS), digest(asked.checkpoint)
-    interval = " ".join(asked.interval)
-    for name, steps, guidance, seed in product(
-        asked.groups, asked.steps, asked.guidance, range(asked.seeds)
-    ):
-        number = len(group(name, asked.pictures))
-        values = (which, name, asked.sampler, steps, guidance, interval, number, seed)
-        if tuple(map(str, values)) in there:
-            continue
-        wanted = dict(zip(SETTINGS, values, strict=True))
-        found = measure(model, wanted)
-        add_row(asked.file, about | wanted | found, COLUMNS)
-        print(*values[1:], found, flush=True)
+    origin = about("score_emoji", asked.checkpoint, arguments)
+    add_missing(asked.file, COLUMNS, origin, settings(asked), partial(measure, model))
 
 
 if __name__ == "__main__":

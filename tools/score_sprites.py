@@ -7,9 +7,10 @@ the same weights and settings are not measured again. `--help` lists the setting
 
 import argparse
 import hashlib
-import shlex
 import sys
 import time
+from collections.abc import Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -24,8 +25,7 @@ from course_utils.built.unet import UNet
 
 sys.path.insert(0, str(ROOT))  # the folder of `tools`
 from tools import train_sprite_unet  # noqa: E402
-from tools.measure import processor  # noqa: E402
-from tools.score_table import add_row, rows_there  # noqa: E402
+from tools.score_table import about, add_missing  # noqa: E402
 
 FILE = scores.MEASURED / "sprites.csv"
 GROUPS = ("seen", "held out", "new wording")
@@ -74,7 +74,7 @@ def measure(model: UNet, asked: dict) -> dict:
     return {key: f"{found[key]:.4f}" for key in FOUND} | {"seconds": f"{seconds:.1f}"}
 
 
-def main(*arguments: str) -> None:
+def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--checkpoint", type=Path, default=train_sprite_unet.CHECKPOINT)
@@ -83,24 +83,22 @@ def main(*arguments: str) -> None:
     add("--pictures", type=int, default=104)
     add("--seeds", type=int, default=3)
     add("--file", type=Path, default=FILE, help="where rows are added")
-    asked = parser.parse_args([*arguments])
-    model = train_sprite_unet.load(asked.checkpoint).to(training.device())
+    return parser.parse_args(arguments)
+
+
+def settings(asked: argparse.Namespace) -> Iterator[dict]:
+    """One dict of SETTINGS for each row that is wanted."""
     digest = hashlib.sha256(asked.checkpoint.read_bytes()).hexdigest()[:16]
-    about = {
-        "checkpoint": asked.checkpoint.name,
-        "threads": torch.get_num_threads(),
-        "processor": processor() if training.device().type == "cpu" else training.device().type,
-        "command": shlex.join(["python", "tools/score_sprites.py", *arguments]),
-    }
-    there = rows_there(asked.file, SETTINGS)
     for name, guidance, seed in product(GROUPS, asked.guidance, range(asked.seeds)):
         values = (digest, name, guidance, asked.steps, asked.pictures, seed)
-        if tuple(str(value) for value in values) in there:
-            continue
-        wanted = dict(zip(SETTINGS, values, strict=True))
-        found = measure(model, wanted)
-        add_row(asked.file, about | wanted | found, COLUMNS)
-        print(*values[1:], found, flush=True)
+        yield dict(zip(SETTINGS, values, strict=True))
+
+
+def main(*arguments: str) -> None:
+    asked = options([*arguments])
+    model = train_sprite_unet.load(asked.checkpoint).to(training.device())
+    origin = about("score_sprites", asked.checkpoint, arguments)
+    add_missing(asked.file, COLUMNS, origin, settings(asked), partial(measure, model))
 
 
 if __name__ == "__main__":

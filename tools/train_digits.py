@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import ROOT, datasets, scores, training
-from course_utils.built.diffusion import diffusion_loss, predict
+from course_utils.built.diffusion import diffusion_loss
 from course_utils.built.digit_unet import DigitUNet
 from course_utils.built.ema import EMA
+from course_utils.built.guidance import guided
 from course_utils.built.paths import even_path
 from course_utils.built.sample import sample
 from course_utils.built.schedule import NoiseSchedule, linear_betas
@@ -39,14 +40,7 @@ def draw(model: DigitUNet, n: int, guidance: float, evaluations: int = 50) -> Te
     """n digits, 0 to 9 in turn, by DDPM's sampler on a shortened path; guidance 0 is untold."""
     generator, drawn = torch.Generator().manual_seed(SEED + 1), []
     for part in (torch.arange(n) % 10).split(250):
-
-        def denoise(xt: Tensor, t: int, part: Tensor = part) -> Tensor:
-            with training.autocast(CPU):
-                if guidance in (0, 1):
-                    return predict(model, xt, t, part if guidance else None)
-                free = predict(model, xt, t)
-                return free + guidance * (predict(model, xt, t, part) - free)
-
+        denoise = guided(model, part, guidance, precision=training.autocast(CPU))
         x = torch.randn(len(part), 1, 28, 28, generator=generator)
         path = even_path(SCHEDULE.T, evaluations)
         drawn.append(sample(denoise, x, SCHEDULE, path, "ddpm", KIND, 0.0, generator, clamp=True))
