@@ -71,7 +71,9 @@ def concepts() -> dict[str, Concept]:
 
 
 def drawings(style: str) -> list[Emoji]:
-    """The drawings of a style in the order of its sheet."""
+    """The drawings of a style in the order of its sheet. Raises ValueError for another style."""
+    if style not in STYLES:
+        raise ValueError(f"There is no style {style!r}: take one of {', '.join(STYLES)}.")
     known = _concepts().items()
     return [Emoji(style, name, c.category) for name, c in known if style in c.styles]
 
@@ -82,13 +84,12 @@ def sheet(style: str) -> np.ndarray:
     Raises ValueError for a style that does not exist or a damaged file, FileNotFoundError for a
     missing one.
     """
-    if style not in STYLES:
-        raise ValueError(f"There is no style {style!r}: take one of {', '.join(STYLES)}.")
+    every = drawings(style)
     raw = _checked(f"{style}.webp", _read(FOLDER)[0][style]["sha256"])
     with Image.open(io.BytesIO(raw)) as picture:
         rows = np.asarray(picture.convert("RGB")).reshape(-1, SIZE, COLUMNS, SIZE, 3)
     cells = rows.swapaxes(1, 2).reshape(-1, SIZE, SIZE, 3)
-    return cells[: len(drawings(style))]
+    return cells[: len(every)]
 
 
 def held_out_style(concept: str) -> str | None:
@@ -99,9 +100,7 @@ def held_out_style(concept: str) -> str | None:
     where at least three styles have drawn the concept, so at least two stay in training. That
     makes a tenth of all pairs of style and concept. Raises ValueError for an unknown concept.
     """
-    found = _concepts().get(concept)
-    if found is None:
-        raise ValueError(f"There is no concept {concept!r}: emoji.concepts() has their names.")
+    found = _concept(concept)
     number = int(hashlib.sha256(base(concept).encode()).hexdigest(), 16)
     style = STYLES[number % 4]
     held_out = number // 4 % 100 < 43 and style in found.styles and len(found.styles) >= 3
@@ -122,7 +121,7 @@ def base(concept: str) -> str:
 
 def captions(drawing: Emoji) -> list[str]:
     """Every caption of a drawing: each name of its concept in each wording, its own name first."""
-    names = _concepts()[drawing.concept].names
+    names = _concept(drawing.concept).names
     return [
         wording.format(name=name, a_name=_with_article(name), style=drawing.style)
         for name in names
@@ -132,7 +131,7 @@ def captions(drawing: Emoji) -> list[str]:
 
 def plain_captions(drawing: Emoji) -> list[str]:
     """What a drawing is called where nothing is said of its style: each name, and its article."""
-    names = _concepts()[drawing.concept].names
+    names = _concept(drawing.concept).names
     return [text for name in names for text in (_with_article(name), name)]
 
 
@@ -159,6 +158,13 @@ def _read(folder: Path) -> tuple[dict, dict[str, Concept]]:
 
 def _concepts() -> dict[str, Concept]:
     return _read(FOLDER)[1]
+
+
+def _concept(name: str) -> Concept:
+    """What is known of a concept; ValueError for an unknown one."""
+    if name not in _concepts():
+        raise ValueError(f"There is no concept {name!r}: emoji.concepts() has their names.")
+    return _concepts()[name]
 
 
 def _checked(name: str, sha256: str) -> bytes:

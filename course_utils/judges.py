@@ -105,6 +105,9 @@ def checked(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
 
     Raises ValueError where they have another shape, hold whole numbers, or nan.
     """
+    if not isinstance(images, Tensor):
+        kind = type(images).__name__
+        raise ValueError(f"The judges take tensors, not a {kind}: plotting.as_batch makes one.")
     if images.ndim != 4 or images.shape[1:] != shape or not images.is_floating_point():
         raise ValueError(
             f"The judges take float pictures N x {' x '.join(map(str, shape))} in [-1, 1], not "

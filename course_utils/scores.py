@@ -67,7 +67,7 @@ def label_accuracy(images: Tensor, labels: Tensor) -> float:
     if len(images) != len(labels):
         raise ValueError(f"{len(images)} images and {len(labels)} labels: give one to each.")
     logits = _by_parts(_judge("judge_residual"), images)
-    return (logits.argmax(1) == labels.cpu()).double().mean().item()
+    return (logits.argmax(1) == torch.as_tensor(labels).cpu()).double().mean().item()
 
 
 def recall(images: Tensor, k: int = 3) -> float:

@@ -54,8 +54,12 @@ def full_captions(sprite: sprites.Sprite) -> list[str]:
 
 
 def prompts(attribute: str) -> list[str]:
-    """A caption for each word of an attribute that says nothing else: "a potion", "a sword", ..."""
+    """A caption for each word of an attribute that says nothing else: "a potion", "a sword", ...
+
+    Raises ValueError for an attribute that sprites do not have.
+    """
     some = sprites.all_sprites()[0]
+    caption(some, {attribute})  # which raises
     words = sprites.WORDS[attribute]
     return [caption(some._replace(**{attribute: word}), {attribute}) for word in words]
 

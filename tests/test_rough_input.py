@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils import camera, datasets, downloads, layout, plotting
+from course_utils import (
+    camera,
+    datasets,
+    downloads,
+    emoji,
+    emoji_judges,
+    layout,
+    plotting,
+    scores,
+    sprite_clip,
+)
 from course_utils.built.pipeline import StableDiffusion
 from tests.test_pipeline import CAPTIONS, seeded, small_pipeline
 
@@ -154,3 +164,22 @@ def test_a_user_without_a_home_can_still_write_into_the_course(tmp_path, monkeyp
     monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path / "file" / "downloads")
     with pytest.raises(PermissionError, match="Nothing can be written to .*XDG_CACHE_HOME"):
         datasets.downloads()
+
+
+# --- unknown words and wrong kinds ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "ask, says",
+    [
+        (lambda: emoji.captions(emoji.Emoji("noto", "nothing", "")), "no concept 'nothing'"),
+        (lambda: emoji.drawings("nobody"), "no style 'nobody': take one of noto"),
+        (lambda: emoji.sheet("nobody"), "no style 'nobody': take one of noto"),
+        (lambda: sprite_clip.prompts("taste"), r"no \['taste'\]: say some of"),
+        (lambda: scores.features(np.zeros((2, 1, 28, 28))), "not a ndarray: plotting.as_batch"),
+        (lambda: emoji_judges.read([PHOTO]), "not a list: plotting.as_batch"),
+    ],
+)
+def test_unknown_words_and_wrong_kinds_are_explained(ask, says):
+    with pytest.raises(ValueError, match=says):
+        ask()
