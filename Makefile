@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # no Stable Diffusion from this machine's cache, so that lesson 14 is the same everywhere.
 SETTINGS := TQDM_DISABLE=1 COURSE_CAMERA=sample COURSE_BUDGET=1 OMP_NUM_THREADS=1 HF_HUB_CACHE=/nonexistent
 
-.PHONY: help start test test-full run sync badges measure lint
+.PHONY: help start test test-full test-browser run sync badges measure lint
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -29,14 +29,19 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@touch $@
 
 start: $(VENV)/installed  ## install the course and open it in JupyterLab
-	@# Training threads that wait by spinning stall for seconds when a browser wants the core.
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	@# Training threads that wait by spinning stall for seconds when a browser wants the core. With
+	@# the course as its root, Jupyter opens the lessons' links to what is not in notebooks/.
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/jupyter lab --ServerApp.root_dir=. notebooks/00_start_here.ipynb
 
 test: $(VENV)/installed-dev  ## unit tests, lesson rules, every cell of every lesson; one lesson: make test LESSON=03
 	$(SETTINGS) $(BIN)/python -m pytest --nbval -n 2 --dist loadfile $(if $(LESSON),-k "$(LESSON)_")
 
 test-full: $(VENV)/installed-dev  ## Stable Diffusion at its own size against diffusers: minutes, 8 GB of memory, 4 GB of disk
 	$(BIN)/python -m pytest -m full tests/test_full_size.py
+
+test-browser: $(VENV)/installed-dev  ## lessons 00, 01 and 13 in JupyterLab, in Chromium: some ten minutes; pictures in screenshots/
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[browser]"
+	$(BIN)/python -m pytest -m browser tests/test_browser.py
 
 run: $(VENV)/installed-dev  ## execute lessons and keep their outputs: make run LESSON=03
 	$(SETTINGS) $(BIN)/python tools/lessons.py run $(LESSON)
