@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # no Stable Diffusion from this machine's cache, so that lesson 14 is the same everywhere.
 SETTINGS := TQDM_DISABLE=1 COURSE_CAMERA=sample COURSE_BUDGET=1 OMP_NUM_THREADS=1 HF_HUB_CACHE=/nonexistent
 
-.PHONY: help start test test-full test-browser run sync badges measure lint
+.PHONY: help start test test-full test-browser run sync badges measure lint site
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -50,6 +50,10 @@ sync: $(VENV)/installed-dev  ## copy course_utils/built, set-up cells and measur
 	$(BIN)/python tools/lessons.py sync $(LESSON)
 
 badges: sync  ## after setting the repository's address in pyproject.toml: stamp it into the lessons
+
+site: $(VENV)/installed-dev  ## the reading edition: a web site of the lessons as they were executed, in site/build/html
+	$(BIN)/python -m sphinx -q -W --keep-going -E -c site -d site/build/doctrees . site/build/html
+	@echo "Open site/build/html/index.html in a browser."
 
 measure: $(VENV)/installed-dev  ## time every lesson on this machine and write data/measured.json
 	$(SETTINGS) OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(BIN)/python tools/measure.py $(LESSON)
