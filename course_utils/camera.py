@@ -177,8 +177,8 @@ def _last_frame(source: int | str) -> np.ndarray | None:
 def _silent_opencv(cv2) -> Iterator[None]:
     """Within it OpenCV does not write its own warnings beside ours."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    log = cv2.utils.logging
-    before = log.setLogLevel(log.LOG_LEVEL_SILENT)
+    log = getattr(cv2.utils, "logging", cv2)  # OpenCV 4.13 moved it there
+    before = log.setLogLevel(0)  # silent
     try:
         yield
     finally:

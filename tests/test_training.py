@@ -103,7 +103,13 @@ def test_autocast_on_cuda_wants_bf16_in_hardware(monkeypatch):
 
 
 def test_autocast_does_nothing_on_mps(recwarn):
-    with training.autocast(torch.device("mps")):
+    try:
+        context = training.autocast(torch.device("mps"))
+    except RuntimeError as error:  # torch 2.7 asks for the macOS version, also elsewhere
+        if torch.backends.mps.is_built() or "without MPS backend" not in str(error):
+            raise
+        pytest.skip("this torch has no MPS, and does not say so before it is asked")
+    with context:
         assert not torch.is_autocast_enabled("cpu")
     assert [str(w.message) for w in recwarn] == []
 

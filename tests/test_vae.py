@@ -165,7 +165,7 @@ def test_it_learns_to_give_a_picture_back():
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.4 * losses[0]
+    assert losses[-1] < 0.5 * losses[0]
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 18, 16), (2, 3, 16, 18), (2, 1, 16, 16), (3, 16, 16)])
