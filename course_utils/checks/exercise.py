@@ -1,6 +1,7 @@
 """What an exercise is: a right answer, the classic wrong ones by name, and hints."""
 
 import copy
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -9,7 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course_utils.checks.compare import NotYet, Stopped, all_close, as_array, close
+from course_utils.checks.diagnosis import diagnose
+from course_utils.checks.slips import names_of, slips
+from course_utils.checks.weights import wrong_weight
+
 NOT_DONE = "Not done yet: replace the `...` with your answer and run the cell again."
+_NO_RETURN = "Not yet: your function gives nothing back (None). Does it end with `return`?"
+_NO_FUNCTION = (
+    "Not yet: this check wants a function, to call it with arguments of its own. Give it the "
+    "function's name alone, without brackets behind it."
+)
 
 
 class Mistake(NamedTuple):
@@ -29,7 +40,11 @@ class Exercise:
     hints:     shown one at a time by `hint()`, from a nudge to nearly the solution.
     praise:    what a right answer is told, after "Right."
     outcome:   what is compared, computed as outcome(answer, *case); by default answer(*case).
-    tolerance: largest difference that counts as equal, relative to numbers above 1.
+               It may raise NotYet with a sentence for answers that it can't compare.
+    measured:  whether the outcome is not the answer itself but what was measured on it; then only
+               the exercise's own mistakes are looked for.
+    tolerance: largest difference that counts as equal, relative to numbers above 1. Whole numbers
+               are compared exactly.
     """
 
     right: Any
@@ -37,7 +52,8 @@ class Exercise:
     mistakes: Sequence[Mistake] = ()
     hints: Sequence[str] = ()
     praise: str = ""
-    outcome: Callable[..., Any] = lambda answer, *case: answer(*case)
+    outcome: Callable[..., Any] | None = None
+    measured: bool = False
     tolerance: float = 1e-4
     _hints_shown: int = field(default=0, repr=False)
 
@@ -56,77 +72,108 @@ class Exercise:
 
     def judge(self, answer: Any) -> tuple[bool, str]:
         """Whether the answer is right, and the sentence that says so or names the mistake."""
-        try:
-            found = self._outcomes(answer)
-        except Exception as error:  # whatever the learner's code raises is an answer to explain
-            return False, f"Not yet: your code stopped with {type(error).__name__}: {error}"
+        found = self._outcomes(answer)
         if isinstance(found, str):
             return False, found
         wanted = self._outcomes(self.right)
-        if self._all_close(found, wanted):
+        if all_close(found, wanted, self.tolerance):
             return True, f"Right. {self.praise}".strip()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what mistakes do to numbers
+            return False, "Not yet: " + self._explained(answer, found, wanted)
+
+    def _makes(self, found: list, mistake: Any) -> bool:
+        """Whether these outcomes are those of a mistake."""
+        outcomes = self._outcomes(mistake)
+        return not isinstance(outcomes, str) and all_close(found, outcomes, self.tolerance)
+
+    def _explained(self, answer: Any, found: list, wanted: list) -> str:
+        """The sentence for a wrong answer: the exercise's own, or one that is true of any."""
         for mistake in self.mistakes:
-            if self._all_close(found, self._outcomes(mistake.answer)):
-                return False, f"Not yet: {mistake.says}"
-        return False, "Not yet: " + self._difference(found, wanted)
+            if self._makes(found, mistake.answer):
+                return mistake.says
+        if self.measured or not callable(self.right):
+            tries = None if self.measured else [{}]
+            return diagnose(found, wanted, self.tolerance, tries)
+        return self._slipped(answer, found, wanted)
+
+    def _slipped(self, answer: Callable, found: list, wanted: list) -> str:
+        """The sentence for a function that makes none of the exercise's own mistakes."""
+        again = self._outcomes(answer)
+        if any(
+            as_array(a) is not None and not close(a, b, 1e-6)
+            for a, b in zip(found, again, strict=True)
+        ):
+            return (
+                "two calls with the same arguments give different results: draw nothing yourself, "
+                "and use the arguments that are given."
+            )
+        if not all(isinstance(outcome, Stopped) for outcome in found):
+            for slip, says in slips(self.right, self.cases(), answer):
+                if self._makes(found, slip):
+                    return says
+        names = names_of(answer, self.right, len(self.cases()[0]))
+        tries = [dict(zip(names, case, strict=True)) for case in self.cases()]
+        return (
+            self._unused(answer, found, wanted, names)
+            or wrong_weight(found, wanted, tries, self.tolerance)
+            or diagnose(found, wanted, self.tolerance, tries)
+        )
+
+    def _unused(self, answer: Callable, found: list, wanted: list, names: list[str]) -> str | None:
+        """The sentence for an argument that makes no difference, where it should make one."""
+        cases = self.cases()
+        for i, name in enumerate(names):
+            other = [
+                (*case[:i], following[i], *case[i + 1 :])
+                for case, following in zip(cases, cases[1:] + cases[:1], strict=True)
+            ]
+            mine, right = ([self._outcome(f, c) for c in other] for f in (answer, self.right))
+            stopped = any(isinstance(outcome, Stopped) for outcome in mine + right)
+            same = all_close(mine, found, self.tolerance)
+            if not stopped and same and not all_close(right, wanted, self.tolerance):
+                return f"`{name}` makes no difference here, and it should: it is not used."
+        return None
 
     def _outcomes(self, answer: Any) -> list | str:
         """The answer's outcome in each case, or the sentence that says why there is none."""
+        if answer is None or answer is ...:
+            return NOT_DONE
         if not callable(answer):
-            return NOT_DONE if answer is None or answer is ... else [answer]
+            return [answer] if not callable(self.right) else _NO_FUNCTION
         outcomes = []
         for case in self.cases():
             given = copy.deepcopy(case)
-            outcome = self.outcome(answer, *given)
+            outcome = self._outcome(answer, given)
+            changed = next((a for a, b in zip(case, given, strict=True) if not _same(a, b)), None)
+            if changed is not None:
+                kind = "tensor" if isinstance(changed, Tensor) else type(changed).__name__
+                return f"Not yet: your function changes its argument in place. Make a new {kind}."
             if outcome is None or outcome is ...:
-                return NOT_DONE
-            if any(
-                isinstance(a, Tensor) and not torch.equal(a, b)
-                for a, b in zip(case, given, strict=True)
-            ):
-                return "Not yet: your function changes its argument in place. Make a new tensor."
+                return NOT_DONE if outcome is ... or _is_stub(answer) else _NO_RETURN
             outcomes.append(outcome)
         return outcomes
 
-    def _all_close(self, found: list, wanted: list | str) -> bool:
-        return len(found) == len(wanted) and all(
-            _close(a, b, self.tolerance) for a, b in zip(found, wanted, strict=True)
-        )
-
-    def _difference(self, found: list, wanted: list) -> str:
-        a, b = next(
-            (a, b) for a, b in zip(found, wanted, strict=True) if not _close(a, b, self.tolerance)
-        )
-        numbers, expected = _as_array(a), _as_array(b)
-        if numbers is None or expected is None:
-            return f"the answer should be a {type(b).__name__}, and yours is {a!r:.80}."
-        if numbers.shape != expected.shape:
-            return f"the result's shape should be {expected.shape}, and yours is {numbers.shape}."
-        if not np.isfinite(numbers).all():
-            return (
-                "your result has values that are not finite (nan or inf): look for a division by 0."
-            )
-        if numbers.size == 1:
-            return f"your answer is {numbers.item():.4g}, and that is not the value looked for."
-        gap = np.abs(numbers - expected)
-        return (
-            f"the shape is right and the numbers are not: they are off by up to {gap.max():.3g}, "
-            f"by {gap.mean():.3g} on average."
-        )
+    def _outcome(self, answer: Callable, case: tuple) -> Any:
+        """What is compared in one case; whatever the learner's code raises is an answer, too."""
+        try:
+            return answer(*case) if self.outcome is None else self.outcome(answer, *case)
+        except NotYet as sentence:
+            return Stopped(str(sentence))
+        except Exception as error:
+            return Stopped(f"your code stopped with {type(error).__name__}: {error}")
 
 
-def _as_array(value: Any) -> np.ndarray | None:
-    """Numbers as a float64 array; None for whatever is not made of numbers."""
-    if isinstance(value, Tensor):
-        return value.detach().cpu().double().numpy()
-    try:
-        return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        return None
+def _same(a: Any, b: Any) -> bool:
+    """Whether an argument is what it was before the call."""
+    if isinstance(a, Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, np.ndarray):
+        return np.array_equal(a, b)
+    return a == b if isinstance(a, (list, dict)) else True
 
 
-def _close(a: Any, b: Any, tolerance: float) -> bool:
-    left, right = _as_array(a), _as_array(b)
-    if left is None or right is None:
-        return type(a) is type(b) and a == b
-    return left.shape == right.shape and np.allclose(left, right, rtol=tolerance, atol=tolerance)
+def _is_stub(answer: Callable) -> bool:
+    """Whether a function does nothing but return: its `...` was not replaced."""
+    code = getattr(answer, "__code__", None)
+    return code is not None and code.co_code[::2] == (lambda: None).__code__.co_code[::2]

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course_utils.checks.compare import NotYet
 from course_utils.checks.exercise import Exercise, Mistake
 
 numbers_in_a_batch = Exercise(
@@ -13,6 +14,22 @@ numbers_in_a_batch = Exercise(
         Mistake(32 * 32 * 32, "MNIST's pictures are 28 x 28, not 32 x 32."),
         Mistake(32 * 3 * 28 * 28, "MNIST is grey: 1 channel, not 3."),
         Mistake(32 * 28, "that counts one row of each picture: a picture has 28 of them."),
+        Mistake(
+            32 + 1 + 28 + 28,
+            "you added the four sizes. Rows of columns of pictures: multiply them.",
+        ),
+        Mistake(
+            4,
+            "that is the number of dimensions. Multiply their sizes.",
+        ),
+        Mistake(
+            32,
+            "that is the number of pictures. Each has 28 x 28 numbers.",
+        ),
+        Mistake(
+            "25088",
+            "this is a text. Take the quotation marks away, and it is the right number.",
+        ),
     ],
     hints=[
         "A batch is N x C x H x W: multiply the four numbers.",
@@ -23,14 +40,16 @@ numbers_in_a_batch = Exercise(
 
 
 def _typed(result, kind: torch.dtype):
-    """The result where its type is `kind`, else the type's name: the check then compares names."""
+    """The result as a tensor where its type is `kind`; raises NotYet where it is not."""
     if result is None or result is ...:
-        return None
+        return result
     if isinstance(result, np.ndarray) and kind == torch.uint8:
         result = torch.from_numpy(np.ascontiguousarray(result))
     if not isinstance(result, Tensor):
-        return type(result).__name__
-    return result if result.dtype == kind else str(result.dtype)
+        raise NotYet(f"the result should be a Tensor, and yours is a {type(result).__name__}.")
+    if result.dtype != kind:
+        raise NotYet(f"the numbers should be {kind}, and yours are {result.dtype}.")
+    return result
 
 
 def _photographs() -> list[tuple]:
@@ -40,6 +59,10 @@ def _photographs() -> list[tuple]:
 
 def _to_tensor(image: np.ndarray) -> Tensor:
     return torch.from_numpy(image).permute(2, 0, 1).float() / 127.5 - 1
+
+
+def _standardised(x: Tensor) -> Tensor:
+    return (x - x.mean()) / x.std()
 
 
 picture_to_tensor = Exercise(
@@ -77,6 +100,19 @@ picture_to_tensor = Exercise(
             "the numbers are float64, numpy's default, and the weights of a model are float32: "
             "convert with `.float()`.",
         ),
+        Mistake(
+            lambda image: torch.from_numpy(image).permute(2, 0, 1).float() / 128 - 1,
+            "white becomes 0.992 here and not 1: divide by 127.5, half of 255.",
+        ),
+        Mistake(
+            lambda image: torch.from_numpy(image).permute(2, 0, 1).float(),
+            "the range is still 0 to 255. Ours is [-1, 1]: divide and subtract.",
+        ),
+        Mistake(
+            lambda image: _standardised(_to_tensor(image)),
+            "you used the mean and deviation of this one picture. The range is the same for "
+            "all: 0 becomes -1 and 255 becomes 1, whatever the picture shows.",
+        ),
     ],
     hints=[
         "Three things change: the order of the axes, the type, the range.",
@@ -90,7 +126,7 @@ picture_to_tensor = Exercise(
 
 def _model_outputs() -> list[tuple]:
     generator = torch.Generator().manual_seed(1)
-    return [(1.2 * torch.randn(3, 4, 6, generator=generator),)]
+    return [(1.2 * torch.randn(3, *size, generator=generator),) for size in ((4, 6), (5, 5))]
 
 
 def _to_picture(x: Tensor) -> Tensor:
@@ -123,7 +159,21 @@ tensor_to_picture = Exercise(
         ),
         Mistake(
             lambda x: _to_picture(x).float(),
-            "the numbers are right and the type is not: a picture file holds uint8.",
+            "the numbers are floats, and a picture file holds uint8: convert at the end.",
+        ),
+        Mistake(
+            lambda x: _to_picture(x).permute(2, 0, 1).reshape(*x.shape[1:], 3),
+            "`reshape` keeps the numbers in their order and so cuts the picture into stripes."
+            " `permute` moves the axes.",
+        ),
+        Mistake(
+            lambda x: _to_picture(2 * (x - x.min()) / (x.max() - x.min()) - 1),
+            "you stretched this picture from its own darkest to its own brightest value. "
+            "Black is -1 and white is 1, whatever the picture shows.",
+        ),
+        Mistake(
+            lambda x: ((x.clamp(-1, 1) + 1) * 128).clamp(0, 255).floor().byte().permute(1, 2, 0),
+            "from black to white there are 255 steps, not 256: times 127.5, and round.",
         ),
     ],
     hints=[
@@ -140,17 +190,19 @@ def _behaviour(answer, seed: int):
     expected = torch.rand(1)
     torch.manual_seed(123)
     first = answer((64, 64), seed)
-    if not isinstance(first, Tensor):
-        return _typed(first, torch.float32)
+    if not isinstance(_typed(first, torch.float32), Tensor):
+        return first
+    if first.shape != (64, 64):
+        raise NotYet(f"the shape (64, 64) was asked for, and yours is {tuple(first.shape)}.")
     undisturbed = torch.equal(torch.rand(1), expected)
     again, other = answer((64, 64), seed), answer((64, 64), seed + 1)
     return torch.tensor(
         [
-            tuple(first.shape) == (64, 64),
             torch.equal(first, again),
             not torch.equal(first, other),
             abs(first.mean().item()) < 0.1,
             abs(first.std().item() - 1) < 0.1,
+            first.abs().max().item() > 1,
             undisturbed,
         ]
     ).float()
@@ -165,10 +217,15 @@ def _seeded_for_all(shape, seed):
     return torch.randn(shape)
 
 
+def _source(seed):
+    return torch.Generator().manual_seed(seed)
+
+
 seeded_noise = Exercise(
     right=_seeded,
-    cases=lambda: [(0,), (41,)],
+    cases=lambda: [(7,), (41,)],
     outcome=_behaviour,
+    measured=True,
     mistakes=[
         Mistake(
             lambda shape, seed: torch.randn(shape),
@@ -187,6 +244,19 @@ seeded_noise = Exercise(
             lambda shape, seed: torch.rand(shape, generator=torch.Generator().manual_seed(seed)),
             "`rand` is uniform in [0, 1). Gaussian noise is `randn`, with an n for normal.",
         ),
+        Mistake(
+            lambda shape, seed: 2 * torch.rand(shape, generator=_source(seed)) - 1,
+            "`rand` is uniform, stretched to [-1, 1] too. Gaussian noise is `randn`, with an "
+            "n for normal.",
+        ),
+        Mistake(
+            lambda shape, seed: 0.5 * _seeded(shape, seed),
+            "standard normal noise has the deviation 1: leave it as `randn` draws it.",
+        ),
+        Mistake(
+            lambda shape, seed: 5 + _seeded(shape, seed),
+            "standard normal noise has the mean 0: add nothing to it.",
+        ),
     ],
     hints=[
         "`torch.Generator().manual_seed(seed)` is a source of numbers that is yours alone.",
@@ -197,7 +267,7 @@ seeded_noise = Exercise(
 
 alpha_bar_of_sigma = Exercise(
     right=lambda sigma: 1 / (1 + sigma**2),
-    cases=lambda: [(torch.tensor([0.002, 0.1, 0.5, 1.0, 3.0, 80.0]),)],
+    cases=lambda: [(torch.tensor([0.002, 0.1, 0.5, 1.0, 3.0, 80.0]),), (torch.tensor([0.7, 2.0]),)],
     mistakes=[
         Mistake(
             lambda sigma: 1 / (1 + sigma**2).sqrt(),
@@ -215,6 +285,24 @@ alpha_bar_of_sigma = Exercise(
             lambda sigma: 1 - sigma**2,
             "this would hold if sigma^2 were 1 - alpha_bar. EDM divides the picture's amplitude "
             "out: sigma^2 = (1 - alpha_bar) / alpha_bar.",
+        ),
+        Mistake(
+            lambda sigma: 1 / (1 + sigma) ** 2,
+            "square sigma alone, not the sum: 1 + sigma^2.",
+        ),
+        Mistake(
+            lambda sigma: 1 / (1 - sigma**2),
+            "a sign is wrong: sigma^2 alpha_bar = 1 - alpha_bar, so alpha_bar is taken 1 + "
+            "sigma^2 times.",
+        ),
+        Mistake(
+            lambda sigma: 1 / sigma**2,
+            "a 1 is missing: sigma^2 alpha_bar + alpha_bar = 1.",
+        ),
+        Mistake(
+            lambda sigma: ((1 - sigma) / sigma).sqrt(),
+            "this is the row as it stands, with sigma in the place of alpha_bar. Solve it for"
+            " alpha_bar.",
         ),
     ],
     hints=[

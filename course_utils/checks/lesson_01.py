@@ -17,6 +17,10 @@ def _sqrt_mix(x0: Tensor, noise: Tensor, amount: float) -> Tensor:
     return (1 - amount) ** 0.5 * x0 + amount**0.5 * noise
 
 
+def _mix_by_measure(x0: Tensor, noise: Tensor, snr: float) -> Tensor:
+    return _sqrt_mix(x0, noise, 1 / (1 + snr * noise.var().item() / x0.var().item()))
+
+
 mix_at_snr = Exercise(
     right=lambda x0, noise, snr: _sqrt_mix(x0, noise, 1 / (1 + snr)),
     cases=lambda: [(*_picture_and_noise(), snr) for snr in (4.0, 1.0, 0.25, 100.0)],
@@ -44,6 +48,20 @@ mix_at_snr = Exercise(
             lambda x0, noise, snr: snr**0.5 * x0 + noise,
             "the ratio is right, but the squares of your two factors do not add up to 1: divide "
             "both by the same number.",
+        ),
+        Mistake(
+            lambda x0, noise, snr: x0 + noise / snr**0.5,
+            "the ratio is right, but the squares of your two factors do not add up to 1: "
+            "divide both by the same number.",
+        ),
+        Mistake(
+            _mix_by_measure,
+            "you measured how strong the picture is. The ratio is defined by the two factors "
+            "alone, whatever the picture.",
+        ),
+        Mistake(
+            lambda x0, noise, snr: _sqrt_mix(x0, noise, min(snr, 1.0)),
+            "a ratio is not an amount: find the amount at which (1 - amount) / amount is snr.",
         ),
     ],
     hints=[
@@ -80,6 +98,17 @@ def _undo_clamped(xt: Tensor, noise: Tensor, amount: float) -> Tensor:
     return xt if amount == 1 else _undo(xt, noise, amount)
 
 
+def _undo_with(noise_factor, picture_factor):
+    """Undoing with other factors than the right ones; at amount 1 all is right."""
+
+    def answer(xt: Tensor, noise: Tensor, amount: float) -> Tensor:
+        if amount == 1:
+            return torch.zeros_like(xt)
+        return (xt - noise_factor(amount) * noise) / picture_factor(amount)
+
+    return answer
+
+
 undo_mix = Exercise(
     right=_undo,
     cases=_mixed_cases,
@@ -100,6 +129,18 @@ undo_mix = Exercise(
             _undo_clamped,
             "all is right but amount = 1: what is left there is the noise. Give mid-grey, 0, as "
             "remove_noise does.",
+        ),
+        Mistake(
+            _undo_with(lambda amount: amount, lambda amount: (1 - amount) ** 0.5),
+            "you take away amount * noise; the noise's factor was the square root of that.",
+        ),
+        Mistake(
+            _undo_with(lambda amount: 1.0, lambda amount: (1 - amount) ** 0.5),
+            "you take all of the noise away, and xt holds only sqrt(amount) of it.",
+        ),
+        Mistake(
+            _undo_with(lambda amount: amount**0.5, lambda amount: (1 - amount) ** -0.5),
+            "you multiply by the picture's factor. It was multiplied before: divide.",
         ),
     ],
     hints=[
@@ -133,6 +174,22 @@ mix_variance = Exercise(
             lambda var0, amount: ((1 - amount) ** 2 * var0 + amount**2) ** 0.5,
             "this is the standard deviation; the variance is its square.",
         ),
+        Mistake(
+            lambda var0, amount: (1 - amount) * var0**0.5 + amount,
+            "you added the standard deviations. For independent numbers the variances add.",
+        ),
+        Mistake(
+            lambda var0, amount: (1 - amount) ** 2 * var0 + amount,
+            "the noise's factor is amount, so its variance is the square of amount.",
+        ),
+        Mistake(
+            lambda var0, amount: (1 - amount) * var0 + amount**2,
+            "the picture's factor is 1 - amount: the variance is multiplied by its square.",
+        ),
+        Mistake(
+            lambda var0, amount: (1 - amount) ** 2 * var0 * amount**2,
+            "the two parts are added, and so are their variances. You multiply them.",
+        ),
     ],
     hints=[
         "Multiplying by a number multiplies the variance by its square.",
@@ -164,6 +221,16 @@ one_jump = Exercise(
         Mistake(
             lambda amount, steps: amount**steps,
             "this shrinks with every step; noise grows. What is multiplied is the picture's share.",
+        ),
+        Mistake(
+            lambda amount, steps: min(1.0, amount * steps),
+            "amounts do not add: each step takes its share of what is left, and something "
+            "always is.",
+        ),
+        Mistake(
+            lambda amount, steps: amount * steps**0.5,
+            "this is how deviations of equal noises add. Here each step also fades the noise "
+            "before it: follow the picture's factor.",
         ),
     ],
     hints=[

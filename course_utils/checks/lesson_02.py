@@ -7,7 +7,14 @@ from course_utils.checks.exercise import Exercise, Mistake
 
 conv_size = Exercise(
     right=lambda size, kernel, stride, padding: (size + 2 * padding - kernel) // stride + 1,
-    cases=lambda: [(28, 3, 2, 1), (572, 3, 1, 0), (14, 4, 2, 1), (7, 5, 3, 0), (32, 1, 1, 0)],
+    cases=lambda: [
+        (28, 3, 2, 1),
+        (572, 3, 1, 0),
+        (14, 4, 2, 1),
+        (7, 5, 3, 0),
+        (12, 4, 3, 1),
+        (28, 5, 2, 2),
+    ],
     mistakes=[
         Mistake(
             lambda size, kernel, stride, padding: (size + 2 * padding - kernel) // stride,
@@ -25,6 +32,31 @@ conv_size = Exercise(
         Mistake(
             lambda size, kernel, stride, padding: size + 2 * padding - kernel + 1,
             "the stride is not in it: with stride 2, every second place is skipped.",
+        ),
+        Mistake(
+            lambda size, kernel, stride, padding: -(-(size + 2 * padding - kernel) // stride) + 1,
+            "you round up. A move that does not fit is not made: round down with //.",
+        ),
+        Mistake(
+            lambda size, kernel, stride, padding: round((size + 2 * padding - kernel) / stride) + 1,
+            "you round to the nearest. A move that does not fit is not made: round down with //.",
+        ),
+        Mistake(
+            lambda size, kernel, stride, padding: (size + 2 * padding - kernel + 1) // stride,
+            "you add the 1 before you divide. It is the kernel's first place, and comes to "
+            "the moves: add it at the end.",
+        ),
+        Mistake(
+            lambda size, kernel, stride, padding: (size + 2 * padding) // stride,
+            "the kernel is not in it: at the far side it needs room for itself.",
+        ),
+        Mistake(
+            lambda size, kernel, stride, padding: size // stride,
+            "kernel and padding are not in it. This is right only where they cancel.",
+        ),
+        Mistake(
+            lambda size, kernel, stride, padding: (size - 1) * stride - 2 * padding + kernel,
+            "this is the transposed convolution, which goes the other way: it enlarges.",
         ),
     ],
     hints=[
@@ -62,6 +94,23 @@ gradient_step = Exercise(
             lambda w, x, y, rate: w - rate * (2 * (w * x - y)).mean(),
             "the inner derivative is missing: w is multiplied by x, so a factor x comes out.",
         ),
+        Mistake(
+            lambda w, x, y, rate: (2 * (w * x - y) * x).mean(),
+            "this is the gradient alone. The weight after the step is asked for: w - rate * "
+            "gradient.",
+        ),
+        Mistake(
+            lambda w, x, y, rate: w - rate * (w * x - y).square().mean(),
+            "you subtract the loss, the mean squared error. Subtract its derivative by w.",
+        ),
+        Mistake(
+            lambda w, x, y, rate: w - rate * (2 * (w * x - y) * w).mean(),
+            "the inner derivative is that of w x by w: it is x, not w.",
+        ),
+        Mistake(
+            lambda w, x, y, rate: w - rate * 2 * (w * x - y) * x,
+            "this is a step for each example. There is one weight: take the mean of the gradients.",
+        ),
     ],
     hints=[
         "The loss is mean((w x - y)^2). Differentiate by w with the chain rule.",
@@ -90,6 +139,26 @@ def _weighted(exponent):
     return guess
 
 
+def _each_pixel(xt, a, b, noise_std):
+    weight = torch.sigmoid(((xt - b).square() - (xt - a).square()) / (2 * noise_std**2))
+    return weight * a + (1 - weight) * b
+
+
+def _likelihoods(xt, a, b, noise_std):
+    distances = torch.stack([(xt - a).square().sum(), (xt - b).square().sum()])
+    return torch.exp(-distances / (2 * noise_std**2))
+
+
+def _unnormalised(xt, a, b, noise_std):
+    weight = _likelihoods(xt, a, b, noise_std)
+    return weight[0] * a + weight[1] * b
+
+
+def _weights_alone(xt, a, b, noise_std):
+    weight = _likelihoods(xt, a, b, noise_std)
+    return weight / weight.sum()
+
+
 best_guess = Exercise(
     right=_weighted(lambda d, std: -d / (2 * std**2)),
     cases=_two_pictures,
@@ -113,6 +182,29 @@ best_guess = Exercise(
         Mistake(
             _weighted(lambda d, std: -d.sqrt() / (2 * std**2)),
             "this uses the distance; the exponent wants the distance squared.",
+        ),
+        Mistake(
+            _weighted(lambda d, std: -d / 4 / (2 * std**2)),
+            "you took the mean of the squares over the pixels. Independent pixels multiply "
+            "their densities, so in the exponent the squares are summed.",
+        ),
+        Mistake(
+            _weighted(lambda d, std: -d / (2 * std**2) * 1e9),
+            "you choose the nearer of the two. The other is possible as well: mix both, each "
+            "with its probability.",
+        ),
+        Mistake(
+            _each_pixel,
+            "each pixel has weights of its own. The whole picture is a or b: sum the squares "
+            "over all pixels first.",
+        ),
+        Mistake(
+            _unnormalised,
+            "the weights do not add up to 1: divide by the sum of both.",
+        ),
+        Mistake(
+            _weights_alone,
+            "these are the two weights. Multiply a and b by them, and add.",
         ),
     ],
     hints=[
@@ -170,6 +262,15 @@ denoising_error = Exercise(
                 (model(mix_noise(x0, noise, amount)) - noise).square().mean()
             ),
             "you compare with the noise. That comes in lesson 06; here the model guesses x0.",
+        ),
+        Mistake(
+            lambda model, x0, noise, amount: (mix_noise(x0, noise, amount) - x0).square().mean(),
+            "the model is not asked: this is the error of the noisy picture itself.",
+        ),
+        Mistake(
+            lambda model, x0, noise, amount: (model(x0 + amount * noise) - x0).square().mean(),
+            "this does not mix, it adds: use mix_noise, which also takes one amount for each "
+            "picture.",
         ),
     ],
     hints=[

@@ -21,6 +21,15 @@ def _unet_output(lost_down=4, lost_bottom=4, lost_up=4):
     return output
 
 
+def _halved_first(size, levels):
+    for _ in range(levels - 1):
+        size = size // 2 - 4
+    size -= 4
+    for _ in range(levels - 1):
+        size = size * 2 - 4
+    return size
+
+
 unet_output = Exercise(
     right=_unet_output(),
     cases=lambda: [(572, 5), (188, 4), (44, 2), (700, 5)],
@@ -44,6 +53,23 @@ unet_output = Exercise(
         Mistake(
             lambda size, levels: size,
             "without padding every convolution takes 2 off a side, so the output is smaller.",
+        ),
+        Mistake(
+            _unet_output(lost_down=0),
+            "the blocks on the way down have convolutions too, and they take 4 off as well.",
+        ),
+        Mistake(
+            lambda size, levels: _unet_output(lost_up=0)(size, levels) // 2 ** (levels - 1),
+            "this is the side at the bottom. The way up doubles it, once for each step down.",
+        ),
+        Mistake(
+            _halved_first,
+            "you halve first. At each level the block comes before the halving.",
+        ),
+        Mistake(
+            lambda size, levels: size - 4 * (2 * levels - 1),
+            "4 pixels of a coarse level are 8, 16, ... of the input's: follow the size, level"
+            " by level.",
         ),
     ],
     hints=[
@@ -77,6 +103,12 @@ def _tiled_join(x, skip):
     return torch.cat([x.repeat(1, 1, 2, 2), skip], dim=1)
 
 
+def _zeros_between(x, skip):
+    spread = torch.zeros(*x.shape[:2], *skip.shape[2:])
+    spread[:, :, ::2, ::2] = x
+    return torch.cat([spread, skip], dim=1)
+
+
 join = Exercise(
     right=lambda x, skip: torch.cat([_enlarged(x), skip], dim=1),
     cases=_skip_cases,
@@ -102,6 +134,37 @@ join = Exercise(
         Mistake(
             lambda x, skip: _enlarged(x),
             "the skip is not in it.",
+        ),
+        Mistake(
+            lambda x, skip: torch.cat(
+                [functional.interpolate(x, scale_factor=2, mode="bicubic"), skip], 1
+            ),
+            "this interpolates between pixels; repeat them (nearest neighbour).",
+        ),
+        Mistake(
+            lambda x, skip: torch.cat([x, functional.avg_pool2d(skip, 2)], dim=1),
+            "you shrink the skip to fit, by averaging. Then its detail is gone: enlarge x.",
+        ),
+        Mistake(
+            lambda x, skip: torch.cat([x, skip[:, :, ::2, ::2]], dim=1),
+            "you shrink the skip to fit, and lose three pixels of four: enlarge x.",
+        ),
+        Mistake(
+            lambda x, skip: torch.cat([_enlarged(x), skip], dim=0),
+            "dim=0 joins the batches. The channels are dimension 1.",
+        ),
+        Mistake(
+            lambda x, skip: torch.cat([x, skip], dim=1),
+            "x is only half as high and wide as skip: make x as large first.",
+        ),
+        Mistake(
+            lambda x, skip: _enlarged(x) + skip,
+            "the two are added. A U-Net puts them side by side, so that they may have "
+            "different channels: torch.cat.",
+        ),
+        Mistake(
+            _zeros_between,
+            "you put zeros between the pixels. Repeat each pixel: a 2 x 2 block of equal ones.",
         ),
     ],
     hints=[
@@ -135,6 +198,23 @@ block_parameters = Exercise(
         Mistake(
             lambda c_in, c_out: 9 * c_in + c_out + 9 * c_out + c_out,
             "every output channel has a kernel of its own for every input channel: multiply.",
+        ),
+        Mistake(
+            lambda c_in, c_out: 9 * c_in * c_out + c_in + 9 * c_out * c_out + c_out,
+            "a bias belongs to an output channel: the first convolution has c_out of them as well.",
+        ),
+        Mistake(
+            lambda c_in, c_out: 9 * c_in * c_out + 9 * c_out * c_out + 2,
+            "a convolution has one bias for each output channel, not one for all.",
+        ),
+        Mistake(
+            lambda c_in, c_out: 10 * c_in * c_out + 10 * c_out * c_out,
+            "you gave a bias to each pair of channels. There is one for each output channel.",
+        ),
+        Mistake(
+            lambda c_in, c_out: 9 * c_in * c_in + c_in + 9 * c_in * c_out + c_out,
+            "the first convolution changes the channels from c_in to c_out; yours keeps c_in "
+            "until the second.",
         ),
     ],
     hints=[
@@ -177,6 +257,23 @@ move = Exercise(
         Mistake(
             lambda x, guess, a, b: mix_noise(guess, x, b),
             "x is taken for pure noise here, but it holds a part of the picture already.",
+        ),
+        Mistake(
+            lambda x, guess, a, b: x + (a - b) / b * (guess - x) if b else guess,
+            "you divide by b. The whole way leads from a to 0, so divide by a.",
+        ),
+        Mistake(
+            lambda x, guess, a, b: (x + guess) / 2,
+            "you go half of the way, whatever a and b are: go the fraction (a - b) / a.",
+        ),
+        Mistake(
+            lambda x, guess, a, b: (1 - b) * guess + b * (x - guess),
+            "x - guess is not the noise: from x the share (1 - a) of the picture must be "
+            "taken, and the rest be divided by a.",
+        ),
+        Mistake(
+            lambda x, guess, a, b: (1 - b) * guess + b * (x - (1 - a) * guess),
+            "x - (1 - a) guess is a times the noise: divide it by a.",
         ),
     ],
     hints=[

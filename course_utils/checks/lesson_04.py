@@ -40,8 +40,14 @@ def _jump_by_columns(x0, eps, alpha_bar):
 
 def _jump_cases():
     generator = torch.Generator().manual_seed(4)
-    x0, eps = (torch.randn(4, 2, 4, 4, generator=generator) for _ in range(2))
-    return [(x0, eps, torch.tensor([0.9, 0.5, 0.1, 0.02]))]
+    return [
+        (
+            torch.randn(len(alpha_bar), *size, generator=generator),
+            torch.randn(len(alpha_bar), *size, generator=generator),
+            torch.tensor(alpha_bar),
+        )
+        for alpha_bar, size in (([0.9, 0.5, 0.1, 0.02], (2, 4, 4)), ([0.7, 0.3, 0.05], (3, 5, 4)))
+    ]
 
 
 forward_jump = Exercise(
@@ -71,6 +77,20 @@ forward_jump = Exercise(
             _jump_by_columns,
             "your numbers multiply the columns of each picture. Give alpha_bar the shape "
             "N x 1 x 1 x 1 first, so that there is one number for each picture.",
+        ),
+        Mistake(
+            lambda x0, eps, alpha_bar: (
+                alpha_bar[:, None].sqrt() * x0 + (1 - alpha_bar[:, None]).sqrt() * eps
+            ),
+            "your numbers multiply the rows of each picture. They need the shape N x 1 x 1 x "
+            "1: one number for each picture.",
+        ),
+        Mistake(
+            lambda x0, eps, alpha_bar: (
+                alpha_bar[:, None, None].sqrt() * x0 + (1 - alpha_bar[:, None, None]).sqrt() * eps
+            ),
+            "your numbers have the shape N x 1 x 1 and would multiply channels. N x 1 x 1 x 1"
+            " gives one number for each picture.",
         ),
     ],
     hints=[
@@ -120,6 +140,36 @@ signal_left = Exercise(
             lambda betas: (1 - (1 - betas).prod()).sqrt(),
             "this is the noise at the end, sqrt(1 - alpha_bar). Asked for is the signal.",
         ),
+        Mistake(
+            lambda betas: (1 - betas).cumprod(0).sqrt(),
+            "this is what is left after each step. One number is asked for: the last of them.",
+        ),
+        Mistake(
+            lambda betas: (1 - betas.sqrt()).prod(),
+            "the amplitude after a step is sqrt(1 - beta), not 1 - sqrt(beta).",
+        ),
+        Mistake(
+            lambda betas: (1 - betas[:-1]).prod().sqrt(),
+            "the last step is missing: multiply all of them.",
+        ),
+        Mistake(
+            lambda betas: (1 - betas[1:]).prod().sqrt(),
+            "the first step is missing. betas[0] is beta_1, and it counts.",
+        ),
+        Mistake(
+            lambda betas: 1 - (1 - betas).prod(),
+            "this is the variance of the noise, 1 - alpha_bar. Asked for is the signal's "
+            "amplitude.",
+        ),
+        Mistake(
+            lambda betas: (1 - betas).sqrt().sum(),
+            "you add the factors. One step after the other multiplies the picture: take their"
+            " product.",
+        ),
+        Mistake(
+            lambda betas: (1 - betas).mean().sqrt(),
+            "this is one average step. All of them fade the picture: take the product.",
+        ),
     ],
     hints=[
         "By what does one step multiply the picture?",
@@ -167,6 +217,11 @@ jump_between = Exercise(
             _between(lambda s, t: t / s, lambda s, t: 1 - t / s),
             "the ratio is right, its square roots are missing.",
         ),
+        Mistake(
+            _between(lambda s, t: (1 - s + t) ** 0.5, lambda s, t: (s - t) ** 0.5),
+            "alpha_bar is a product, so what happens between s and t is a quotient, "
+            "alpha_bar_t / alpha_bar_s, and not a difference.",
+        ),
     ],
     hints=[
         "The steps from s + 1 to t multiply the variance by alpha_{s+1} ... alpha_t. What is that "
@@ -200,6 +255,19 @@ noise_wins = Exercise(
         Mistake(
             _first_below(0.5**0.5),
             "this is where alpha_bar falls below sqrt(0.5). The SNR is 1 where alpha_bar is 0.5.",
+        ),
+        Mistake(
+            lambda betas: int((torch.cumsum(betas, 0) > 0.5).nonzero()[0]) + 1,
+            "you add up the betas. Each step takes its share of what is left: multiply the 1 "
+            "- beta.",
+        ),
+        Mistake(
+            lambda betas: int((torch.cumprod(1 - betas, 0) < 0.5).sum()),
+            "this is how many steps are below. Asked for is the first of them.",
+        ),
+        Mistake(
+            lambda betas: (torch.cumprod(1 - betas, 0) < 0.5).nonzero().squeeze() + 1,
+            "these are all steps with more noise than signal. Asked for is the first.",
         ),
     ],
     hints=[

@@ -54,6 +54,18 @@ posterior_mean = Exercise(
             lambda x0, xt, beta, alpha_bar, before: before**0.5 * x0,
             "this is the mean given x0 alone. xt is known too, and says more about x_{t-1}.",
         ),
+        Mistake(
+            _mean(
+                lambda b, a, p: _weight_x0(b, a, p) * (1 - a) ** 0.5,
+                lambda b, a, p: _weight_xt(b, a, p) * (1 - a) ** 0.5,
+            ),
+            "both weights are divided by sqrt(1 - alpha_bar). Here it is 1 - alpha_bar "
+            "itself, a variance.",
+        ),
+        Mistake(
+            _mean(lambda b, a, p: p**0.5 * b, lambda b, a, p: (1 - b) ** 0.5 * (1 - p)),
+            "both weights must be divided by 1 - alpha_bar.",
+        ),
     ],
     hints=[
         "The mean is a number times x0 plus a number times xt. Both are divided by 1 - alpha_bar.",
@@ -93,6 +105,10 @@ x0_from_eps = Exercise(
             lambda xt, eps, a: xt - eps,
             "xt is not x0 + eps. Both were multiplied by a number first.",
         ),
+        Mistake(
+            lambda xt, eps, a: a**0.5 * xt + (1 - a) ** 0.5 * eps,
+            "this is the jump forward, with xt in the place of x0. Solve it for x0.",
+        ),
     ],
     hints=[
         "Write the jump, xt = ... x0 + ... eps, and solve it for x0.",
@@ -120,6 +136,10 @@ eps_from_v = Exercise(
         Mistake(
             lambda v, xt, a: a * v + (1 - a) * xt,
             "the combination is right, its square roots are missing.",
+        ),
+        Mistake(
+            lambda v, xt, a: (1 - a) ** 0.5 * v - a**0.5 * xt,
+            "this is -x0. The noise is the other combination of v and xt.",
         ),
     ],
     hints=[
@@ -150,6 +170,23 @@ score_from_eps = Exercise(
             lambda eps, a: -eps * (1 - a) ** 0.5,
             "you multiply by the standard deviation. The less noise, the steeper the density: "
             "divide.",
+        ),
+        Mistake(
+            lambda eps, a: -eps / (1 - a**0.5),
+            "the deviation of the noise is sqrt(1 - alpha_bar), not 1 - sqrt(alpha_bar).",
+        ),
+        Mistake(
+            lambda eps, a: -(1 - a) * eps,
+            "you multiply by the variance of the noise. Divide by its standard deviation.",
+        ),
+        Mistake(
+            lambda eps, a: eps / (1 - a),
+            "the sign is wrong, and you divide by the variance: it is -eps / sqrt(1 - alpha_bar).",
+        ),
+        Mistake(
+            lambda eps, a: -eps / a,
+            "you divide by alpha_bar, the signal's share. It is the deviation of the noise, "
+            "sqrt(1 - alpha_bar).",
         ),
     ],
     hints=[
@@ -201,6 +238,15 @@ reverse_step = Exercise(
         Mistake(
             _step(lambda xt, eps, b, a: xt - b / (1 - a) ** 0.5 * eps, _step_std),
             "the forward step faded the picture: divide the mean by sqrt(1 - beta).",
+        ),
+        Mistake(
+            lambda xt, eps, z, t, beta, a: (xt - (1 - a) ** 0.5 * eps) / a**0.5,
+            "this is the estimate of x0. One step back goes only a little of the way to it.",
+        ),
+        Mistake(
+            _step(lambda xt, eps, b, a: (xt - b / (1 - a) ** 0.5 * eps) / a**0.5, _step_std),
+            "you divide by sqrt(alpha_bar), which undoes all steps. One step faded by sqrt(1 "
+            "- beta).",
         ),
     ],
     hints=[

@@ -5,6 +5,7 @@ import torch
 from course_utils.built.reverse import posterior, to_x0
 from course_utils.built.schedule import NoiseSchedule, linear_betas
 from course_utils.built.timestep import timestep_embedding
+from course_utils.checks.compare import NotYet
 from course_utils.checks.exercise import Exercise, Mistake
 
 
@@ -41,6 +42,30 @@ waves = Exercise(
             lambda t, width: timestep_embedding(t / 1000, width),
             "you divide the time by T: then nearly all waves are constant. Leave t as it is.",
         ),
+        Mistake(
+            lambda t, width: timestep_embedding(2 * torch.pi * t, width),
+            "there is a factor of 2 pi: the fastest wave is cos(t), once round in 2 pi steps.",
+        ),
+        Mistake(
+            _waves(lambda k, width: 10_000.0 ** (-2 * (k + 1) / width)),
+            "k begins at 1 here. It begins at 0, so that the fastest wave has the frequency 1.",
+        ),
+        Mistake(
+            _waves(lambda k, width: 10_000.0 ** (-2 * k / width), torch.cos, torch.cos),
+            "these are cosines twice: the second half are sines.",
+        ),
+        Mistake(
+            lambda t, width: t[:, None] * 10_000.0 ** (-2 * torch.arange(width // 2) / width),
+            "these are the angles. Take their cosines and sines, and put them side by side.",
+        ),
+        Mistake(
+            _waves(lambda k, width: torch.linspace(1, 1e-4, width // 2)),
+            "your frequencies fall in even steps. They fall in equal ratios: a power of 10,000.",
+        ),
+        Mistake(
+            _waves(lambda k, width: 1000.0 ** (-2 * k / width)),
+            "the period is 10,000 (it is not T).",
+        ),
     ],
     hints=[
         "Make the frequencies first: width / 2 of them, for k = 0, 1, 2, ...",
@@ -52,17 +77,32 @@ waves = Exercise(
 
 
 def _drawn(answer, T, n, seed):
-    """What can be known of random times: which occur, how many there are, whether they count."""
+    """What can be known of random times: which occur, how evenly, whether the generator decides."""
     t = answer(T, n, torch.Generator().manual_seed(seed))
     if t is None or t is ...:
-        return None
-    return torch.cat([t.unique().double(), torch.tensor([len(t), float(t.is_floating_point())])])
+        return t
+    if not isinstance(t, torch.Tensor) or t.shape != (n,):
+        raise NotYet(f"the result should be a tensor of n = {n} times; yours is {t!r:.60}.")
+    if t.is_floating_point():
+        raise NotYet(f"times count steps and pick from arrays: whole numbers, not {t.dtype}.")
+    again = answer(T, n, torch.Generator().manual_seed(seed))
+    other = answer(T, n, torch.Generator().manual_seed(seed + 1))
+    if not torch.equal(t, again) or torch.equal(t, other):
+        raise NotYet("the generator does not decide: the same one must draw the same times again.")
+    times, often = t.unique(return_counts=True)
+    even = bool((often > 0.7 * n / T).all() and (often < 1.4 * n / T).all())
+    return torch.cat([times.double(), torch.tensor([even])])
+
+
+def _rounded_times(T, n, generator):
+    return (1 + (T - 1) * torch.rand(n, generator=generator)).round().long()
 
 
 random_times = Exercise(
     right=lambda T, n, generator: torch.randint(1, T + 1, (n,), generator=generator),
     cases=lambda: [(5, 500, 1), (20, 3000, 2)],
     outcome=_drawn,
+    measured=True,
     mistakes=[
         Mistake(
             lambda T, n, generator: torch.randint(1, T, (n,), generator=generator),
@@ -84,6 +124,11 @@ random_times = Exercise(
         Mistake(
             lambda T, n, generator: torch.randint(1, T + 1, (1,), generator=generator).expand(n),
             "all pictures have the same time. Draw one for each.",
+        ),
+        Mistake(
+            _rounded_times,
+            "1 and T are drawn half as often as the others. Rounding does that: each step "
+            "should be equally probable.",
         ),
     ],
     hints=[
@@ -152,6 +197,15 @@ v_target = Exercise(
             _v(lambda a: (1 - a) ** 0.5, lambda a: -(a**0.5)),
             "the two numbers are exchanged: without noise (alpha_bar = 1) v is eps.",
         ),
+        Mistake(
+            lambda x0, eps, a: eps - x0,
+            "this is the target of flow matching on a straight line. Here eps and x0 have the"
+            " factors of the jump.",
+        ),
+        Mistake(
+            _v(lambda a: a**0.5 - (1 - a), lambda a: -((1 - a) ** 0.5) * a**0.5),
+            "you put xt where x0 belongs.",
+        ),
     ],
     hints=[
         "v = signal * eps - noise_std * x0.",
@@ -161,13 +215,19 @@ v_target = Exercise(
 )
 
 
-def _step(clamp=lambda x0: x0.clamp(-1, 1), std=lambda variance, t: variance.sqrt()):
+def _step(clamp=lambda x0: x0.clamp(-1, 1), std=lambda variance, t: variance.sqrt(), kind="eps"):
     def answer(xt, eps, z, t, schedule):
-        x0 = clamp(to_x0("eps", eps, xt, t, schedule))
+        x0 = clamp(to_x0(kind, eps, xt, t, schedule))
         mean, variance = posterior(x0, xt, t, schedule)
         return mean + std(variance, t) * z
 
     return answer
+
+
+def _posterior_turned(xt, eps, z, t, schedule):
+    x0 = to_x0("eps", eps, xt, t, schedule).clamp(-1, 1)
+    mean, variance = posterior(xt, x0, t, schedule)
+    return mean + variance.sqrt() * z
 
 
 _SCHEDULE = NoiseSchedule(linear_betas(10, 0.05, 0.4))
@@ -195,6 +255,40 @@ ancestral_step = Exercise(
         Mistake(
             lambda xt, eps, z, t, schedule: to_x0("eps", eps, xt, t, schedule).clamp(-1, 1),
             "this is the estimate of x0. One step back goes only a little of the way to it.",
+        ),
+        Mistake(
+            lambda xt, eps, z, t, schedule: to_x0("eps", eps, xt, t, schedule),
+            "this is the estimate of x0, not even clamped. One step back goes only a little "
+            "of the way to it.",
+        ),
+        Mistake(
+            _step(clamp=lambda x0: x0.clamp(0, 1)),
+            "you clamp to [0, 1]. Our pictures are in [-1, 1].",
+        ),
+        Mistake(
+            lambda *case: _step(clamp=lambda x0: x0)(*case).clamp(-1, 1),
+            "you clamp the result. x_{t-1} is noisy and may be anywhere: clamp x0, the estimate.",
+        ),
+        Mistake(
+            lambda *case: _step()(*case).clamp(-1, 1),
+            "you clamp the result as well. x_{t-1} is noisy and may be anywhere: clamp x0 alone.",
+        ),
+        Mistake(
+            _step(std=lambda variance, t: _SCHEDULE.beta[t].sqrt().float() * (t > 1)),
+            "the noise has the variance beta. That is the other choice; here it is the "
+            "posterior's, beta-tilde.",
+        ),
+        Mistake(
+            _step(kind="x0"),
+            'you take eps for the picture: tell to_x0 that it is a prediction of "eps".',
+        ),
+        Mistake(
+            _step(kind="v"),
+            'you take eps for v: tell to_x0 that it is a prediction of "eps".',
+        ),
+        Mistake(
+            _posterior_turned,
+            "x0 and xt are exchanged: posterior wants the estimate of the clean picture first.",
         ),
     ],
     hints=[

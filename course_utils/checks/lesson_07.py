@@ -16,7 +16,7 @@ def _times(T, steps):
 
 path_times = Exercise(
     right=_times,
-    cases=lambda: [(1000, 4), (1000, 50), (200, 200), (10, 1)],
+    cases=lambda: [(1000, 4), (1000, 50), (200, 200), (10, 1), (1000, 7)],
     mistakes=[
         Mistake(
             lambda T, steps: _times(T, steps)[:-1],
@@ -33,6 +33,27 @@ path_times = Exercise(
         Mistake(
             lambda T, steps: torch.linspace(T, 0, steps).round().tolist(),
             "these are `steps` times, which have one step less between them. Count fence posts.",
+        ),
+        Mistake(
+            lambda T, steps: [T - i * T / steps for i in range(steps + 1)],
+            "these are not whole numbers: round each.",
+        ),
+        Mistake(
+            lambda T, steps: [int(T - i * T / steps) for i in range(steps + 1)],
+            "int cuts off what is behind the point: round to the nearest.",
+        ),
+        Mistake(
+            lambda T, steps: [T - i * round(T / steps) for i in range(steps + 1)],
+            "you round the stride, and the errors add up: the path misses 0. Round the times.",
+        ),
+        Mistake(
+            lambda T, steps: list(range(T, -1, -(T // steps))),
+            "the stride T // steps is cut off, and the path misses 0: compute each time and "
+            "round it.",
+        ),
+        Mistake(
+            lambda T, steps: torch.linspace(T, 1, steps + 1).round().tolist(),
+            "your path ends at 1. The clean picture is time 0.",
         ),
     ],
     hints=[
@@ -65,6 +86,15 @@ def _noisier(xt, eps, a_t, a_s):
     return a_s**0.5 * (xt - (1 - a_t) ** 0.5 * eps) / a_t**0.5 + (1 - a_t) ** 0.5 * eps
 
 
+def _faded_as_before(xt, eps, a_t, a_s):
+    return xt - (1 - a_t) ** 0.5 * eps + (1 - a_s) ** 0.5 * eps
+
+
+def _clamped_jump(xt, eps, a_t, a_s):
+    x0 = (xt - (1 - a_t) ** 0.5 * eps) / a_t**0.5
+    return a_s**0.5 * x0.clamp(-1, 1) + (1 - a_s) ** 0.5 * eps
+
+
 ddim_jump = Exercise(
     right=_jump(_signal, _noise, _signal, _noise),
     cases=lambda: [(*_pictures(2, 1), 0.3, 0.6), (*_pictures(2, 2), 0.05, 1.0)],
@@ -88,6 +118,18 @@ ddim_jump = Exercise(
         Mistake(
             lambda xt, eps, a_t, a_s: _jump(_signal, _noise, _signal, _noise)(xt, eps, a_s, a_t),
             "the two alpha_bar are exchanged: first undo the noise of time t, then add that of s.",
+        ),
+        Mistake(
+            _jump(_signal, _noise, lambda a: 1.0, _noise),
+            "the noise is right, but x0 is not faded: multiply it by sqrt(alpha_bar_s).",
+        ),
+        Mistake(
+            _faded_as_before,
+            "you fade x0 with alpha_bar of time t. You go to time s: sqrt(alpha_bar_s).",
+        ),
+        Mistake(
+            _clamped_jump,
+            "you clamp the estimate of x0 to [-1, 1], which was not asked for here.",
         ),
     ],
     hints=[
@@ -123,6 +165,23 @@ ddim_sigma = Exercise(
             lambda a_t, a_s, eta: eta * ((1 - a_s) / (1 - a_t) * (1 - a_t)) ** 0.5,
             "beta of a stride is 1 - alpha_bar_t / alpha_bar_s, not 1 - alpha_bar_t.",
         ),
+        Mistake(
+            lambda a_t, a_s, eta: eta * ((1 - a_s) / (1 - a_t)) ** 0.5,
+            "this is the quotient of the two noises alone: beta of the stride, 1 - "
+            "alpha_bar_t / alpha_bar_s, is missing.",
+        ),
+        Mistake(
+            lambda a_t, a_s, eta: eta * ((1 - a_s) / (1 - a_t) * (a_s - a_t)) ** 0.5,
+            "beta of a stride is 1 - alpha_bar_t / alpha_bar_s: a quotient, and not the "
+            "difference of the two.",
+        ),
+        Mistake(
+            lambda a_t, a_s, eta: (
+                eta * ((1 - a_t) / (1 - a_s) * (1 - a_t / a_s)) ** 0.5 if a_s < 1 else 0.0
+            ),
+            "the quotient is upside down: (1 - alpha_bar_s) / (1 - alpha_bar_t), so that it "
+            "is below 1.",
+        ),
     ],
     hints=[
         "The stride's beta is 1 - alpha_bar_t / alpha_bar_s.",
@@ -151,6 +210,18 @@ euler_update = Exercise(
         Mistake(
             lambda y, x0, a, b: y + (b - a) * (y - x0) / b,
             "the slope is the one where you stand: divide by sigma, not by sigma_next.",
+        ),
+        Mistake(
+            lambda y, x0, a, b: y + b * (y - x0) / a,
+            "the stride is sigma_next - sigma, and you go by sigma_next.",
+        ),
+        Mistake(
+            lambda y, x0, a, b: (y - x0) / a,
+            "this is the slope. Multiply it by the stride, and add it to y.",
+        ),
+        Mistake(
+            lambda y, x0, a, b: y + (b - a) * (y - x0) / a**2,
+            "you divide by sigma twice: the slope is (y - x0) / sigma.",
         ),
     ],
     hints=[
@@ -181,6 +252,23 @@ heun_evaluations = Exercise(
         Mistake(
             lambda path: len(path) - 1,
             "these are the steps. Heun looks at the slope twice in each.",
+        ),
+        Mistake(
+            lambda path: 2 * len(path),
+            "you count times. A path of n + 1 times has n steps.",
+        ),
+        Mistake(
+            lambda path: len(path),
+            "this is the number of times. Count the steps, one less, and two looks at the "
+            "slope in each.",
+        ),
+        Mistake(
+            lambda path: 2 * (len(path) - 1) - 2 * (path[-1] == 0),
+            "in a step to 0 the second slope is left out; the first is asked for all the same.",
+        ),
+        Mistake(
+            lambda path: 2 * (len(path) - 1) - (path[-1] != 0),
+            "it is the other way round: the second slope is left out where the path does end at 0.",
         ),
     ],
     hints=[
@@ -218,6 +306,29 @@ continued_x0 = Exercise(
         Mistake(
             _line(lambda s, t, b: (s - t) / 2),
             "a line needs a slope: divide by the stride between the two estimates.",
+        ),
+        Mistake(
+            lambda x0, before, s, t, b: before + (s - t) / (2 * (t - b)) * (x0 - before),
+            "you start from the estimate before. Start from x0, the newer one.",
+        ),
+        Mistake(
+            _line(lambda s, t, b: (s - t) / (2 * (s - b))),
+            "you divide by both strides together. The slope is over the stride between the "
+            "two estimates, lambda_t - lambda_before.",
+        ),
+        Mistake(
+            lambda x0, before, s, t, b: (x0 + before) / 2,
+            "this is the middle of the two estimates. Continue the line beyond x0.",
+        ),
+        Mistake(
+            _line(lambda s, t, b: (s - t) / 2 * (t - b)),
+            "brackets are missing: you multiply by lambda_t - lambda_before in the place of "
+            "dividing.",
+        ),
+        Mistake(
+            _line(lambda s, t, b: (s + t) / (2 * (t - b))),
+            "you go as far as the middle's lambda is large. From lambda_t to the middle it is"
+            " (lambda_s - lambda_t) / 2.",
         ),
     ],
     hints=[

@@ -4,6 +4,7 @@ import torch
 
 from course_utils.built.context import modulate
 from course_utils.built.guidance import drop_context, guide
+from course_utils.checks.compare import NotYet
 from course_utils.checks.exercise import Exercise, Mistake
 
 
@@ -36,6 +37,11 @@ guided_prediction = Exercise(
             lambda untold, told, w: w * told,
             "this only makes the prediction larger. untold is needed, too.",
         ),
+        Mistake(
+            lambda untold, told, w: (untold + w * told) / (1 + w),
+            "this is an average, which stays between the two. Guidance goes beyond told: "
+            "untold + w (told - untold).",
+        ),
     ],
     hints=[
         "Start at untold and take w times the way to told.",
@@ -53,6 +59,10 @@ guidance_scale = Exercise(
         Mistake(lambda w: w - 1, "the other way round: Stable Diffusion's number is the larger."),
         Mistake(lambda w: -w, "no sign changes: both conventions go from untold to told."),
         Mistake(lambda w: 1 + 2 * w, "both grow at the same pace. Only their start differs."),
+        Mistake(
+            lambda w: 2 * w,
+            "both grow at the same pace: nothing is doubled.",
+        ),
     ],
     hints=[
         "As told, and nothing more: w = 0 in the paper. And in Stable Diffusion?",
@@ -68,15 +78,21 @@ def _counted(answer, labels, classes, chance, seed):
     """How often each label was changed, to what, and in how long runs: to within chance."""
     found = answer(labels, classes, chance, torch.Generator().manual_seed(seed))
     if found is None or found is ...:
-        return None
-    if found.shape != labels.shape:
-        return torch.tensor(found.shape).double()
+        return found
+    if not isinstance(found, torch.Tensor) or found.shape != labels.shape:
+        shape = getattr(found, "shape", type(found).__name__)
+        raise NotYet(f"a tensor of {len(labels)} labels is wanted; yours is {shape}.")
+    if found.is_floating_point():
+        raise NotYet(f"labels pick rows of a table: whole numbers, and yours are {found.dtype}.")
     changed = found != labels
     parts = changed.view(-1, 10).double().mean(0)
     whole = (changed.view(-1, 10).all(1) | ~changed.view(-1, 10).any(1)).double().mean()
     new = found[changed].unique() if changed.any() else torch.tensor([-1])
     coarse = torch.cat([(parts * 10).round(), (whole * 10).round()[None]])
-    return torch.cat([coarse, new.double()[:2], torch.tensor([float(found.is_floating_point())])])
+    again = answer(labels, classes, chance, torch.Generator().manual_seed(seed))
+    if changed.any() and not torch.equal(found, again):
+        raise NotYet("the generator does not decide: the same one must drop the same labels again.")
+    return torch.cat([coarse, new.double()[:2]])
 
 
 def _drop(null=lambda classes: classes, chance=lambda chance: chance, one_draw=False):
@@ -88,12 +104,21 @@ def _drop(null=lambda classes: classes, chance=lambda chance: chance, one_draw=F
     return answer
 
 
+def _first_ones(labels, classes, chance, generator):
+    return torch.where(torch.arange(len(labels)) < chance * len(labels), classes, labels)
+
+
+def _by_normal(labels, classes, chance, generator):
+    return torch.where(torch.randn(len(labels), generator=generator) < chance, classes, labels)
+
+
 dropped_labels = Exercise(
     right=lambda labels, classes, chance, generator: drop_context(
         labels, classes, chance, generator
     ),
-    cases=lambda: [(_LABELS, 10, 0.2, 3), (_LABELS, 12, 0.4, 13)],
+    cases=lambda: [(_LABELS, 10, 0.2, 3), (_LABELS, 12, 0.4, 14)],
     outcome=_counted,
+    measured=True,
     tolerance=1e-6,
     mistakes=[
         Mistake(
@@ -116,6 +141,36 @@ dropped_labels = Exercise(
         Mistake(
             lambda labels, classes, chance, generator: labels.clone(),
             "nothing is dropped.",
+        ),
+        Mistake(
+            lambda labels, classes, chance, generator: torch.full_like(labels, classes),
+            "everything is dropped. Each label should be, with probability chance.",
+        ),
+        Mistake(
+            _drop(null=lambda classes: -1),
+            "the null label is classes, a row of its own at the end of the table. -1 would be"
+            " its last row only by chance.",
+        ),
+        Mistake(
+            _drop(null=lambda classes: classes + 1),
+            "the null label is classes: labels count from 0, so this number is free.",
+        ),
+        Mistake(
+            _drop(null=lambda classes: 10),
+            "the null label is always 10 here. It is classes, however many there are.",
+        ),
+        Mistake(
+            _drop(chance=lambda chance: 0.1),
+            "a tenth is dropped, whatever chance is.",
+        ),
+        Mistake(
+            _first_ones,
+            "the first labels are dropped, always the same ones. Draw.",
+        ),
+        Mistake(
+            _by_normal,
+            "randn is normal, and below chance more often than chance says. rand is uniform "
+            "in [0, 1).",
         ),
     ],
     hints=[
@@ -140,6 +195,11 @@ def _halves(use):
     return answer
 
 
+def _one_number_a_pixel(h, embedding):
+    scale, shift = (half.unflatten(1, (1, *h.shape[2:])) for half in embedding.chunk(2, dim=1))
+    return h * (1 + scale) + shift
+
+
 modulated = Exercise(
     right=lambda h, embedding: modulate(h, *embedding.chunk(2, dim=1)),
     cases=lambda: [_features(1), _features(2)],
@@ -161,6 +221,39 @@ modulated = Exercise(
                 h * (1 + embedding[:, 0::2, None, None]) + embedding[:, 1::2, None, None]
             ),
             "you take every second number. The first C are the scale, the last C the shift.",
+        ),
+        Mistake(
+            _halves(lambda h, scale, shift: h * (1 + scale)),
+            "the shift is missing: add the second half.",
+        ),
+        Mistake(
+            _halves(lambda h, scale, shift: h + shift),
+            "the scale is missing: multiply by 1 + the first half.",
+        ),
+        Mistake(
+            _halves(lambda h, scale, shift: h * scale.exp() + shift),
+            "you multiply by exp(scale). Here it is 1 + scale.",
+        ),
+        Mistake(
+            _halves(lambda h, scale, shift: h * (1 + scale) - shift),
+            "the shift is added, not subtracted.",
+        ),
+        Mistake(
+            lambda h, embedding: h * (1 + embedding.chunk(2, 1)[0]) + embedding.chunk(2, 1)[1],
+            "scale and shift are N x C and do not fit to h. Give them two more dimensions: "
+            "[:, :, None, None].",
+        ),
+        Mistake(
+            lambda h, embedding: (
+                h * (1 + embedding[:, :, None, None].chunk(2)[0])
+                + embedding[:, :, None, None].chunk(2)[1]
+            ),
+            "chunk without dim cuts the batch. Cut the numbers: dim=1.",
+        ),
+        Mistake(
+            _one_number_a_pixel,
+            "your numbers stand at the pixels, the same for all channels. There is one for "
+            "each channel.",
         ),
     ],
     hints=[
@@ -184,6 +277,22 @@ def _mix(change):
         return found
 
     return answer
+
+
+def _outside(what):
+    def answer(a, b, part, share):
+        found = what(a, b).clone()
+        found[part] = share * a[part] + (1 - share) * b[part]
+        return found
+
+    return answer
+
+
+def _cut_in_part(a, b, part, share):
+    """The first numbers of part from a, the others from b."""
+    found, cut = a.clone(), part.start + round(share * (part.stop - part.start))
+    found[cut : part.stop] = b[cut : part.stop]
+    return found
 
 
 mixed_context = Exercise(
@@ -210,6 +319,22 @@ mixed_context = Exercise(
             lambda a, b, part, share: share * a[part] + (1 - share) * b[part],
             "this is the mixed part alone. Put it into a copy of a.",
         ),
+        Mistake(
+            _outside(lambda a, b: 0 * a),
+            "outside of part there are zeros. There the result is a: begin with a copy of it.",
+        ),
+        Mistake(
+            _outside(lambda a, b: b),
+            "outside of part there is b. There the result is a: begin with a copy of it.",
+        ),
+        Mistake(
+            _cut_in_part,
+            "you take some numbers from a and the others from b. Mix each number of part.",
+        ),
+        Mistake(
+            lambda a, b, part, share: torch.cat([a, share * a[part] + (1 - share) * b[part]]),
+            "the mixed part was put behind a. It belongs into its place.",
+        ),
     ],
     hints=[
         "Make a copy first: a.clone().",
@@ -234,7 +359,11 @@ def _mean(mu, s, w):
 def _pair(answer, *case):
     found = answer(*case)
     if found is None or found is ...:
-        return None
+        return found
+    if not isinstance(found, (tuple, list, torch.Tensor)) or len(found) != 2:
+        raise NotYet("a pair is wanted: return mean, variance.")
+    if any(number is None or number is ... for number in found):
+        return ...
     return torch.stack([torch.as_tensor(float(number)) for number in found])
 
 
@@ -267,6 +396,32 @@ sharpened_normal = Exercise(
         Mistake(
             lambda mu, s, w: (_mean(mu, s, w + 1), 1 / _precision(mu, s, w + 1)),
             "this counts w as the paper does, one further: at w = 1 it should be N(mu, s^2).",
+        ),
+        Mistake(
+            lambda mu, s, w: (w * mu / s**2, 1 / _precision(mu, s, w)),
+            "the variance is right. The mean still has to be divided by the precision.",
+        ),
+        Mistake(
+            lambda mu, s, w: (w * mu / _precision(mu, s, w), 1 / _precision(mu, s, w)),
+            "the variance is right. What stands before x is w mu / s^2: a division by s^2 is "
+            "missing.",
+        ),
+        Mistake(
+            lambda mu, s, w: (mu / s**2 / _precision(mu, s, w), 1 / _precision(mu, s, w)),
+            "the variance is right. What stands before x is w mu / s^2: w is missing.",
+        ),
+        Mistake(
+            _sharpened(
+                lambda mu, s, w: w / s**2 + 1, lambda mu, s, w: w * mu / s**2 / (w / s**2 + 1)
+            ),
+            "p(x) has the power 1 - w, and you gave it 1.",
+        ),
+        Mistake(
+            _sharpened(
+                lambda mu, s, w: w / s**2 + w - 1,
+                lambda mu, s, w: w * mu / s**2 / (w / s**2 + w - 1),
+            ),
+            "the power of p(x) is 1 - w, not w - 1.",
         ),
     ],
     hints=[

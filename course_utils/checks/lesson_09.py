@@ -42,6 +42,36 @@ attend = Exercise(
             lambda q, k, v: q @ k.T / q.shape[-1] ** 0.5 @ v,
             "the softmax is missing: your weights are neither positive nor do they sum to 1.",
         ),
+        Mistake(
+            _attend(lambda q, k: 1 / q.shape[-1] ** 0.5),
+            "you multiply by the root of D. Divide: the scores would become too large.",
+        ),
+        Mistake(
+            _attend(lambda q, k: len(q) ** 0.5),
+            "you divide by the root of the number of queries. D is the number of a query's "
+            "entries.",
+        ),
+        Mistake(
+            lambda q, k, v: _attend(lambda q, k: v.shape[-1] ** 0.5)(q, k, v),
+            "you divide by the root of a value's length. D is the number of a query's entries.",
+        ),
+        Mistake(
+            lambda q, k, v: (q @ k.T / q.shape[-1] ** 0.5).softmax(-1),
+            "these are the weights. Their product with the values is missing.",
+        ),
+        Mistake(
+            lambda q, k, v: (q @ k.T / q.shape[-1] ** 0.5).sigmoid() @ v,
+            "a sigmoid judges each key alone. The weights of a query should sum to 1: a softmax.",
+        ),
+        Mistake(
+            lambda q, k, v: v[(q @ k.T).argmax(-1)],
+            "you take the value of the best key alone. Attention is soft: a mean of all "
+            "values, by a softmax.",
+        ),
+        Mistake(
+            lambda q, k, v: scaled_dot_product_attention(q, k, v, is_causal=True),
+            "there is a mask in it. Here each query sees all keys.",
+        ),
     ],
     hints=[
         "Three steps: scores, softmax, mean of the values.",
@@ -62,6 +92,15 @@ def _padded(fill=-torch.inf, seen=_seen):
         return scores.masked_fill(~seen(scores, lengths), fill).softmax(-1)
 
     return answer
+
+
+def _rows_masked(scores, lengths):
+    words = torch.arange(scores.shape[1]) < lengths[:, None]
+    return scores.masked_fill(~words[:, :, None], -1e9).softmax(-1)
+
+
+def _causal(scores, lengths):
+    return scores.masked_fill(torch.ones_like(scores).triu(1).bool(), -torch.inf).softmax(-1)
 
 
 padded_maps = Exercise(
@@ -95,6 +134,39 @@ padded_maps = Exercise(
             _padded(fill=-1e9, seen=lambda scores, lengths: _seen(scores, lengths - 1)),
             "one word too few: the words are numbers 0 to length - 1.",
         ),
+        Mistake(
+            lambda scores, lengths: scores.masked_fill(~_seen(scores, lengths), -torch.inf).softmax(
+                1
+            ),
+            "the softmax runs over the queries. It runs over the keys, the last dimension.",
+        ),
+        Mistake(
+            lambda scores, lengths: scores.masked_fill(~_seen(scores, lengths), -torch.inf),
+            "the softmax is missing: these are masked scores.",
+        ),
+        Mistake(
+            _padded(fill=torch.inf),
+            "you filled in plus infinity. What is forbidden gets minus infinity.",
+        ),
+        Mistake(
+            _padded(fill=-1.0),
+            "a score of -1 is not nothing: e to the -1 is 0.37. Forbidden scores are minus "
+            "infinity.",
+        ),
+        Mistake(
+            _rows_masked,
+            "you masked the queries, the rows. Nobody may look at the filling: mask the keys,"
+            " the columns.",
+        ),
+        Mistake(
+            _causal,
+            "this mask is causal. Here each part sees all words, later ones too, and no filling.",
+        ),
+        Mistake(
+            lambda scores, lengths: scores[..., : lengths.max()].softmax(-1),
+            "you cut at the longest sentence. Each has a length of its own, and the maps keep"
+            " their size: mask.",
+        ),
     ],
     hints=[
         "First make booleans that say for each sentence and key whether a word stands there.",
@@ -126,6 +198,10 @@ split_heads = Exercise(
             lambda x, heads: x.unsqueeze(1).expand(-1, heads, -1, -1),
             "each head has all of the numbers. Together they share the width.",
         ),
+        Mistake(
+            lambda x, heads: x[:, None, :, : x.shape[-1] // heads],
+            "this is the first head alone.",
+        ),
     ],
     hints=[
         "Two steps: cut the last dimension into heads pieces, then move the heads forward.",
@@ -136,14 +212,25 @@ split_heads = Exercise(
 )
 
 
-def _group_norm(over=(2, 3, 4), unbiased=False, root=lambda variance, eps: (variance + eps).sqrt()):
+def _group_norm(
+    over=(2, 3, 4),
+    unbiased=False,
+    root=lambda variance, eps: (variance + eps).sqrt(),
+    part=lambda x, mean: x - mean,
+):
     def answer(x, groups, eps):
         grouped = x.unflatten(1, (groups, -1))
         mean = grouped.mean(over, keepdim=True)
         variance = grouped.var(over, keepdim=True, unbiased=unbiased)
-        return ((grouped - mean) / root(variance, eps)).flatten(1, 2)
+        return (part(grouped, mean) / root(variance, eps)).flatten(1, 2)
 
     return answer
+
+
+def _every_second(x, groups, eps):
+    mixed = x.unflatten(1, (-1, groups)).transpose(1, 2)
+    normed = torch.nn.functional.group_norm(mixed.flatten(1, 2), groups, eps=eps)
+    return normed.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
 group_norm = Exercise(
@@ -181,6 +268,28 @@ group_norm = Exercise(
             _group_norm(root=lambda variance, eps: variance + eps),
             "you divide by the variance. You want its square root.",
         ),
+        Mistake(
+            _group_norm(part=lambda x, mean: x),
+            "the mean is not subtracted.",
+        ),
+        Mistake(
+            _group_norm(root=lambda variance, eps: torch.ones_like(variance)),
+            "the variance is not brought to 1: divide by its root.",
+        ),
+        Mistake(
+            lambda x, groups, eps: torch.nn.functional.batch_norm(
+                x, None, None, training=True, eps=eps
+            ),
+            "this is batch norm: the pictures of the batch share a mean. Each should have its own.",
+        ),
+        Mistake(
+            lambda x, groups, eps: torch.nn.functional.group_norm(x, x.shape[1] // groups, eps=eps),
+            "`groups` is the number of groups; you made it the number of channels in one.",
+        ),
+        Mistake(
+            _every_second,
+            "your groups take every second or third channel. A group is channels in a row.",
+        ),
     ],
     hints=[
         "Give the groups a dimension: x.unflatten(1, (groups, -1)) has 5 dimensions.",
@@ -199,9 +308,17 @@ def _gated(gate=gelu, order=(0, 1), halves=lambda y: y.chunk(2, dim=-1)):
     return answer
 
 
+def _both_through_gelu(x, weight, bias):
+    a, b = gelu(linear(x, weight, bias)).chunk(2, dim=-1)
+    return a * b
+
+
 gated = Exercise(
     right=_gated(),
-    cases=lambda: [(_normal(1, 5, 4), _normal(2, 12, 4), _normal(3, 12))],
+    cases=lambda: [
+        (_normal(1, 5, 4), _normal(2, 12, 4), _normal(3, 12)),
+        (_normal(4, 4, 6), _normal(5, 4, 6), _normal(6, 4)),
+    ],
     mistakes=[
         Mistake(
             _gated(order=(1, 0)),
@@ -227,6 +344,41 @@ gated = Exercise(
         Mistake(
             _gated(gate=lambda b: b * torch.sigmoid(1.702 * b)),
             "this gate is QuickGELU. Stable Diffusion's is the exact GELU.",
+        ),
+        Mistake(
+            _gated(gate=torch.nn.functional.silu),
+            "this gate is SiLU. Stable Diffusion's is GELU.",
+        ),
+        Mistake(
+            _gated(gate=torch.relu),
+            "this gate is ReLU. Stable Diffusion's is GELU.",
+        ),
+        Mistake(
+            _gated(gate=lambda b: gelu(b, approximate="tanh")),
+            "this is GELU's approximation by tanh. Stable Diffusion has the exact one.",
+        ),
+        Mistake(
+            lambda x, weight, bias: (
+                linear(x, weight, bias).chunk(2, -1)[0]
+                + gelu(linear(x, weight, bias).chunk(2, -1)[1])
+            ),
+            "the halves are added. A gate multiplies.",
+        ),
+        Mistake(
+            _both_through_gelu,
+            "both halves pass the GELU. Only the second, the gate, does.",
+        ),
+        Mistake(
+            lambda x, weight, bias: gelu(linear(x, weight, bias)),
+            "this is a plain layer with 2H numbers. Cut it into two halves and multiply them.",
+        ),
+        Mistake(
+            lambda x, weight, bias: _gated(gate=lambda b: b)(gelu(x), weight, bias),
+            "the GELU comes before the linear layer. It belongs to the gate, after it.",
+        ),
+        Mistake(
+            _gated(halves=lambda y: y.chunk(2, dim=0)),
+            "you cut the batch in two. Cut the numbers: dim=-1.",
         ),
     ],
     hints=[

@@ -6,11 +6,11 @@ from course_utils.checks.exercise import Exercise, Mistake
 
 
 def _up_channels(pile_of, offset=0):
-    def answer(widths, blocks):
+    def answer(widths, blocks, each=None, turned=True):
         pile, found = pile_of(widths, blocks), []
         before = widths[-1]
-        for width in reversed(widths):
-            for _ in range(blocks + 1):
+        for width in widths[::-1] if turned else widths:
+            for _ in range(blocks + 1 if each is None else each):
                 found.append(before + (pile.pop(offset) if pile else 0))
                 before = width
         return found
@@ -66,6 +66,32 @@ up_channels = Exercise(
             _wrong_start,
             "a level's first block gets what the level below puts out, with that one's width.",
         ),
+        Mistake(
+            lambda widths, blocks: _up_channels(_pile, -1)(widths, blocks, blocks),
+            "each level of the way up has blocks + 1 blocks, one more than on the way down.",
+        ),
+        Mistake(
+            lambda widths, blocks: _up_channels(_pile, -1)(widths, blocks, turned=False),
+            "the way up begins at the coarsest level: take the widths in reversed order.",
+        ),
+        Mistake(
+            lambda widths, blocks: _pile(widths, blocks)[::-1],
+            "these are the skips. A block takes them and its input, side by side: add the two"
+            " numbers.",
+        ),
+        Mistake(
+            lambda widths, blocks: [w for w in widths[::-1] for _ in range(blocks + 1)],
+            "these are the channels that the blocks put out. Asked for is what they take in.",
+        ),
+        Mistake(
+            lambda widths, blocks: [2 * w for w in widths[::-1] for _ in range(blocks + 1)],
+            "you doubled the level's width. At a change of level input and skip have "
+            "different widths.",
+        ),
+        Mistake(
+            _pile,
+            "this is the pile. Now walk up and take one off for each block.",
+        ),
     ],
     hints=[
         "Build the pile first: pile = [widths[0]], then for each level its width, `blocks` times, "
@@ -89,6 +115,11 @@ def _word_map(answer_of):
 def _maps(pixels, seed):
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(2, 3, pixels, 7, generator=generator).softmax(-1)
+
+
+def _brightened(maps, first, last):
+    found = _word_map(lambda *a: maps[..., first : last + 1].sum(-1).mean(1))(maps, first, last)
+    return found / found.amax((1, 2), keepdim=True)
 
 
 word_map = Exercise(
@@ -116,6 +147,40 @@ word_map = Exercise(
         Mistake(
             _word_map(lambda maps, first, last: maps[:, 0, :, first : last + 1].sum(-1)),
             "this is the first head alone. Average over all of them.",
+        ),
+        Mistake(
+            _word_map(lambda maps, first, last: maps[..., first].mean(1)),
+            "this is the token number first alone. Take all from first to last.",
+        ),
+        Mistake(
+            _word_map(lambda maps, first, last: maps[..., last].mean(1)),
+            "this is the token number last alone. Take all from first to last.",
+        ),
+        Mistake(
+            _word_map(lambda maps, first, last: maps[..., sorted({first, last})].sum(-1).mean(1)),
+            "only the first and the last token are there: those between belong to it too.",
+        ),
+        Mistake(
+            _word_map(lambda maps, first, last: maps[..., first - 1 : last].sum(-1).mean(1)),
+            "your tokens count from 1. Indices count from 0: token number first is maps[..., "
+            "first].",
+        ),
+        Mistake(
+            _word_map(lambda maps, first, last: maps[..., first : last + 1].sum(-1).amax(1)),
+            "you take the largest of the heads. Their average is asked for.",
+        ),
+        Mistake(
+            _word_map(lambda maps, first, last: maps[..., first : last + 1].amax(-1).mean(1)),
+            "you take the largest of the tokens. What they take adds up: the sum.",
+        ),
+        Mistake(
+            _word_map(lambda maps, first, last: maps[..., first : last + 1].sum(-1).mean(0)),
+            "you average over the batch, dimension 0. The heads are dimension 1.",
+        ),
+        Mistake(
+            _brightened,
+            "you stretched each map to its largest value, which is for looking at. Keep the "
+            "shares.",
         ),
     ],
     hints=[
@@ -149,6 +214,30 @@ cross_parameters = Exercise(
         Mistake(
             lambda width, context_width: width**2 + 2 * width * context_width,
             "the last layer, which mixes the heads, is missing: width x width and a bias.",
+        ),
+        Mistake(
+            lambda width, context_width: 2 * width**2 + 2 * context_width**2 + width,
+            "k and v are not square: they make `width` numbers of context_width.",
+        ),
+        Mistake(
+            lambda width, context_width: 3 * width**2 + width * context_width + width,
+            "v reads the words as well, as k does: context_width x width each.",
+        ),
+        Mistake(
+            lambda width, context_width: 2 * width**2 + 2 * width * context_width + context_width,
+            "the bias belongs to what the last layer puts out, `width` numbers.",
+        ),
+        Mistake(
+            lambda width, context_width: 2 * width**2 + 2 * width * context_width + 1,
+            "a bias is one number for each output, `width` of them.",
+        ),
+        Mistake(
+            lambda width, context_width: width**2 + 2 * width * context_width + width,
+            "the bias is there, but not the weights of the last layer, which mixes the heads.",
+        ),
+        Mistake(
+            lambda width, context_width: 4 * width + 2 * context_width,
+            "you add the sizes. A linear layer from a to b numbers has a * b weights.",
         ),
     ],
     hints=[

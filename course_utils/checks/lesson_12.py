@@ -2,6 +2,7 @@
 
 import torch
 
+from course_utils.checks.compare import with_gradient
 from course_utils.checks.exercise import Exercise, Mistake
 
 
@@ -17,6 +18,7 @@ def _sampled(std):
 draw_latents = Exercise(
     right=_sampled(lambda log_var: (0.5 * log_var).exp()),
     cases=lambda: [tuple(_numbers(1)), tuple(_numbers(2))],
+    outcome=with_gradient,
     mistakes=[
         Mistake(
             _sampled(torch.exp),
@@ -37,6 +39,22 @@ draw_latents = Exercise(
         Mistake(
             _sampled(lambda log_var: 0.0),
             "this is the mean alone: nothing is drawn.",
+        ),
+        Mistake(
+            _sampled(lambda log_var: 0.5 * log_var),
+            "you halved the logarithm, and forgot to undo it with exp.",
+        ),
+        Mistake(
+            _sampled(lambda log_var: log_var.abs().sqrt()),
+            "log_var is a logarithm and may be negative: undo it with exp, and then take the root.",
+        ),
+        Mistake(
+            _sampled(lambda log_var: (2 * log_var).exp()),
+            "you squared the variance. You want its square root: exp(log_var / 2).",
+        ),
+        Mistake(
+            lambda mean, log_var, noise: mean + (0.5 * log_var).exp() + noise,
+            "the deviation is added. Multiply the noise by it.",
         ),
     ],
     hints=[
@@ -85,6 +103,32 @@ kl_of_picture = Exercise(
             _kl(lambda mean, log_var: mean**2 + log_var.exp() - log_var),
             "the - 1 is missing: for mean 0 and variance 1 the divergence must be 0.",
         ),
+        Mistake(
+            _kl(lambda mean, log_var: mean + log_var.exp() - 1 - log_var),
+            "the mean is not squared.",
+        ),
+        Mistake(
+            _kl(lambda mean, log_var: mean**2 + (0.5 * log_var).exp() - 1 - log_var),
+            "you put the standard deviation in. The formula has the variance, exp(log_var).",
+        ),
+        Mistake(
+            _kl(lambda mean, log_var: mean**2 + log_var.exp() - 1 - log_var.abs().log()),
+            "log_var is the logarithm already: take no other of it.",
+        ),
+        Mistake(
+            lambda mean, log_var: 0.5 * _terms(mean, log_var).sum(0),
+            "you summed over the batch. Keep one number a picture: sum over all but dimension 0.",
+        ),
+        Mistake(
+            lambda mean, log_var: 0.5 * _terms(mean, log_var).mean(),
+            "this is the mean of everything. Keep one number a picture, and sum its numbers: "
+            "flatten(1).sum(1).",
+        ),
+        Mistake(
+            _kl(lambda mean, log_var: (1 + mean**2) * (-log_var).exp() - 1 + log_var),
+            "this is the divergence the other way round, of N(0, 1) from the latents. It is "
+            "not symmetric.",
+        ),
     ],
     hints=[
         "For one number: (mean^2 + variance - 1 - log variance) / 2.",
@@ -101,6 +145,10 @@ def _decibels(peak=2.0, factor=10.0, log=torch.log10, root=False):
         return factor * log(peak**2 / (error.sqrt() if root else error))
 
     return answer
+
+
+def _mse(images, originals):
+    return (images - originals).square().flatten(1).mean(1)
 
 
 decibels = Exercise(
@@ -131,6 +179,57 @@ decibels = Exercise(
             lambda images, originals: _decibels()(originals, images).mean(),
             "this is one number for the batch. Give one for each picture: flatten(1).mean(1).",
         ),
+        Mistake(
+            lambda images, originals: _decibels()(
+                images.flatten()[None], originals.flatten()[None]
+            )[0],
+            "this is one number for the batch, of its mean error. Give one for each picture: "
+            "flatten(1).mean(1).",
+        ),
+        Mistake(
+            lambda images, originals: 10 * (2 / _mse(images, originals)).log10(),
+            "the range is not squared: it is 2 * 2 over the mean squared error.",
+        ),
+        Mistake(
+            lambda images, originals: (
+                10 * (4 / (images - originals).abs().flatten(1).mean(1)).log10()
+            ),
+            "this has the mean absolute error. Square the differences before the mean.",
+        ),
+        Mistake(
+            lambda images, originals: (
+                20 * (2 / (images - originals).abs().flatten(1).mean(1)).log10()
+            ),
+            "this has the mean absolute error. It is the root of the mean square.",
+        ),
+        Mistake(
+            lambda images, originals: (
+                10 * (4 / (images - originals).square().flatten(1).sum(1)).log10()
+            ),
+            "you summed the squared differences. Take their mean.",
+        ),
+        Mistake(
+            lambda images, originals: 10 * (4 / (images - originals).square().mean((2, 3))).log10(),
+            "this is one number for each channel. Give one for each picture: flatten(1).mean(1).",
+        ),
+        Mistake(
+            _mse,
+            "this is the mean squared error. Decibels are 10 log10 of 4 over it.",
+        ),
+        Mistake(
+            lambda images, originals: (
+                10 * (originals.flatten(1).amax(1) ** 2 / _mse(images, originals)).log10()
+            ),
+            "you took the largest value of this picture. The peak is the range that pictures "
+            "can have: 2.",
+        ),
+        Mistake(
+            lambda images, originals: (
+                10 * (originals.square().flatten(1).mean(1) / _mse(images, originals)).log10()
+            ),
+            "this is the signal-to-noise ratio. The *peak* signal-to-noise ratio has the "
+            "range, 2, squared.",
+        ),
     ],
     hints=[
         "First the mean squared error of each picture: flatten(1).mean(1).",
@@ -145,10 +244,14 @@ def _centred(latents):
     return (latents**2).mean().rsqrt()
 
 
+_CHANNELS = torch.tensor([0.5, 1.0, 2.0]).reshape(1, 3, 1, 1)
+
 latent_scale = Exercise(
     right=lambda latents: 1 / latents.std(),
-    cases=lambda: [(5 * _numbers(7)[0] + 2,), (0.2 * _numbers(8)[0] - 0.3,)],
-    outcome=lambda answer, latents: answer(latents),
+    cases=lambda: [
+        ((5 * _numbers(7)[0] + 2) * _CHANNELS,),
+        (0.2 * _numbers(8)[0] - 0.3 * _CHANNELS,),
+    ],
     tolerance=2e-2,  # with or without the - 1 in the deviation
     mistakes=[
         Mistake(
@@ -172,6 +275,40 @@ latent_scale = Exercise(
         Mistake(
             lambda latents: 1 / latents.abs().max(),
             "this brings the largest value to 1. It is the deviation that should be 1.",
+        ),
+        Mistake(
+            lambda latents: latents.var(),
+            "this is the variance. The scale is 1 over its root.",
+        ),
+        Mistake(
+            lambda latents: latents / latents.std(),
+            "these are the scaled latents. The scale is asked for, one number.",
+        ),
+        Mistake(
+            lambda latents: (latents - latents.mean()) / latents.std(),
+            "these are the latents, centred and scaled. The scale is asked for, one number.",
+        ),
+        Mistake(
+            lambda latents: 1 / latents.mean(),
+            "you divide by the mean. It is the deviation that should become 1.",
+        ),
+        Mistake(
+            lambda latents: 1 / latents.abs().mean(),
+            "this brings the mean absolute value to 1. It is the standard deviation that "
+            "should be 1.",
+        ),
+        Mistake(
+            lambda latents: 1 / latents.std((1, 2, 3)),
+            "this is a scale for each picture. Stable Diffusion has one number for them all.",
+        ),
+        Mistake(
+            lambda latents: (1 / latents.std((0, 2, 3))).mean(),
+            "this is the average of the channels' scales. The deviation of all numbers "
+            "together is asked for.",
+        ),
+        Mistake(
+            lambda latents: 2 / (latents.max() - latents.min()),
+            "this brings the range to 2. It is the deviation that should be 1.",
         ),
     ],
     hints=[

@@ -23,7 +23,7 @@ def _strides(path, strength):
 
 path_walked = Exercise(
     right=lambda path, strength: path[len(path) - 1 - _strides(path, strength) :],
-    cases=lambda: [(_TIMES, 0.7), (_TIMES, 0.35), (_TIMES, 1.0), (_TIMES, 0.0)],
+    cases=lambda: [(_TIMES, strength) for strength in (0.7, 0.32, 0.16, 0.75, 1.0, 0.0)],
     mistakes=[
         Mistake(
             lambda path, strength: path[_strides(path, strength) :],
@@ -45,6 +45,33 @@ path_walked = Exercise(
         Mistake(
             lambda path, strength: [t for t in path if t < strength * path[0]],
             "the time at which the walk starts is missing: it is the first of the list.",
+        ),
+        Mistake(
+            lambda path, strength: path[len(path) - 1 - round(strength * (len(path) - 1)) :],
+            "you round to the nearest. int cuts off: a stride that is not whole is not walked.",
+        ),
+        Mistake(
+            lambda path, strength: path[len(path) - 1 - math.ceil(strength * (len(path) - 1)) :],
+            "you round up. int cuts off: a stride that is not whole is not walked.",
+        ),
+        Mistake(
+            lambda path, strength: path[len(path) - 1 - int(strength * len(path)) :],
+            "a path of n + 1 times has n strides, and you took strength of the times.",
+        ),
+        Mistake(
+            lambda path, strength: (
+                path[len(path) - 1 - _strides(path, strength) :] if strength else []
+            ),
+            "at strength 0 no stride is walked, and one time is left: the end of the path.",
+        ),
+        Mistake(
+            _strides,
+            "this is how many strides are walked. Return their times, a part of the path.",
+        ),
+        Mistake(
+            lambda path, strength: [round(strength * t) for t in path],
+            "you moved the times. The walk keeps the times of the path, and leaves out the "
+            "first ones.",
         ),
     ],
     hints=[
@@ -104,6 +131,47 @@ known_put_back = Exercise(
             ),
             "`drawn` has the noise of time s already, and gets more here: add it to `known` alone.",
         ),
+        Mistake(
+            lambda drawn, known, new, noise, t, s, schedule: forward_jump(
+                known, noise, s, schedule
+            ),
+            "the mask is not used: where `new` is True, `drawn` stays.",
+        ),
+        Mistake(
+            _put_back(
+                lambda known, noise, t, s, schedule: torch.lerp(
+                    noise, known, schedule.alpha_bar[s].item()
+                )
+            ),
+            "the square roots are missing: sqrt(alpha_bar) of `known`, and sqrt(1 - "
+            "alpha_bar) of the noise.",
+        ),
+        Mistake(
+            _put_back(lambda known, noise, t, s, schedule: noise),
+            "only noise was put back: nothing of `known` is in it.",
+        ),
+        Mistake(
+            lambda drawn, known, new, noise, t, s, schedule: (
+                drawn + ~new * forward_jump(known, noise, s, schedule)
+            ),
+            "the known part was added to `drawn`. Put it in its place: torch.where.",
+        ),
+        Mistake(
+            lambda drawn, known, new, noise, t, s, schedule: new * drawn,
+            "outside of `new` there are zeros. There belongs the known part, with noise.",
+        ),
+        Mistake(
+            _put_back(
+                lambda known, noise, t, s, schedule: forward_jump(known, noise, t - s, schedule)
+            ),
+            "t - s is how far the stride went. The noise is that of the time where it arrived, s.",
+        ),
+        Mistake(
+            lambda drawn, known, new, noise, t, s, schedule: torch.where(
+                new, drawn, forward_jump(drawn, noise, s, schedule)
+            ),
+            "outside of `new` you put `drawn` again, with more noise. There belongs `known`.",
+        ),
     ],
     hints=[
         "Both parts must have the same amount of noise. Which time has `drawn` reached?",
@@ -126,6 +194,16 @@ def _halves_of_sentences(first, second, number):
     cuts = torch.linspace(0, 1, number) * len(first)
     places = torch.arange(len(first))[None, :, None]
     return torch.where(places < cuts[:, None, None], second[None], first[None])
+
+
+def _turned_contexts(first, second, number):
+    angle = torch.linspace(0, math.pi / 2, number)[:, None, None]
+    return angle.cos() * first + angle.sin() * second
+
+
+def _shares_along_the_width(first, second, number):
+    shares = torch.linspace(0, 1, number)
+    return (1 - shares) * first + shares * second
 
 
 context_between = Exercise(
@@ -155,6 +233,38 @@ context_between = Exercise(
             ),
             "what `second` gains, `first` must lose: the two shares add up to 1.",
         ),
+        Mistake(
+            _mixes(lambda number: torch.arange(1, number + 1) / number),
+            "the first mix should be `first` alone: both ends are included.",
+        ),
+        Mistake(
+            _mixes(lambda number: torch.full((number,), 0.5)),
+            "all of them are half of each. They should lead from the one to the other.",
+        ),
+        Mistake(
+            _mixes(lambda number: torch.linspace(0, 1, number) ** 2),
+            "the steps are not even: take the shares as linspace gives them.",
+        ),
+        Mistake(
+            _turned_contexts,
+            "you turned, with cosine and sine. That is for noises; contexts are mixed along a"
+            " straight line.",
+        ),
+        Mistake(
+            lambda first, second, number: torch.lerp(
+                first, second, torch.linspace(0, 1, len(first))[:, None]
+            ),
+            "your shares run along the tokens. Each mix has one share for all of its tokens.",
+        ),
+        Mistake(
+            lambda first, second, number: torch.linspace(0, 1, number),
+            "these are the shares. Mix the two contexts with each of them.",
+        ),
+        Mistake(
+            _shares_along_the_width,
+            "your shares run along the width. Give them two more dimensions, shares[:, None, "
+            "None]: one for each mix.",
+        ),
     ],
     hints=[
         "torch.linspace(0, 1, number) are the shares of `second`.",
@@ -174,6 +284,14 @@ def _turned(weights):
 
 
 _RIGHT_ANGLE = math.pi / 2
+
+
+def _by_measured_angle(first, second, share):
+    a, b = first.flatten(), second.flatten()
+    angle = torch.arccos(a @ b / (a.norm() * b.norm()))
+    before, after = ((1 - share) * angle).sin(), (share * angle).sin()
+    return (before * first + after * second) / angle.sin()
+
 
 noise_between = Exercise(
     right=_turned(lambda s: (math.cos(s * _RIGHT_ANGLE), math.sin(s * _RIGHT_ANGLE))),
@@ -200,6 +318,40 @@ noise_between = Exercise(
             _turned(lambda s: ((1 - s) ** 0.5, s**0.5)),
             "the variance is right, and this would do. But the steps are not even: turn by an "
             "angle, with cosine and sine.",
+        ),
+        Mistake(
+            _turned(lambda s: (math.cos(s), math.sin(s))),
+            "you turn by `share` radians. It is `share` of a right angle, pi / 2.",
+        ),
+        Mistake(
+            _turned(lambda s: (math.cos(2 * s * math.pi), math.sin(2 * s * math.pi))),
+            "you turn by `share` of the full circle. It is `share` of a right angle, pi / 2.",
+        ),
+        Mistake(
+            _turned(lambda s: (1 - s**2, s**2)),
+            "the shares that you squared add up to 1. It is the squares of the two factors "
+            "that must.",
+        ),
+        Mistake(
+            _turned(lambda s: ((1 - s) / math.hypot(s, 1 - s), s / math.hypot(s, 1 - s))),
+            "the variance is right, and this would do. But the steps are not even: turn by an"
+            " angle, with cosine and sine.",
+        ),
+        Mistake(
+            lambda first, second, share: (
+                torch.lerp(first, second, share) / torch.lerp(first, second, share).std()
+            ),
+            "you divide by the deviation that you measured: then each draw has exactly the "
+            "deviation 1, and noise does not. Turn, with cosine and sine.",
+        ),
+        Mistake(
+            _turned(lambda s: (1.0, s)),
+            "the noise becomes too strong: what the second gains, the first must lose.",
+        ),
+        Mistake(
+            _by_measured_angle,
+            "you measured the angle between the two. It is nearly a right one, and a right "
+            "angle was asked for.",
         ),
     ],
     hints=[
