@@ -11,28 +11,32 @@ from pathlib import Path
 from typing import Any
 
 SECONDS_TO_CONNECT = 4
+SECONDS = 60
+"""What a transfer may take."""
+SMALLEST = 100_000
+"""Bytes of a file that is worth fetching; an error page has fewer."""
 
 
-def fetch(address: str, path: Path, seconds: float = 60, smallest: int = 100_000) -> Path:
+def fetch(address: str, path: Path) -> Path:
     """Fetch `address` to the file `path`, unless it is there; return the path.
 
     The file appears when all of it has arrived. Raises OSError, with a reason in one line, where
-    the network does not answer within some 5 seconds, where the transfer takes more than `seconds`,
-    or where what arrives has fewer than `smallest` bytes (an error page, for instance).
+    the network does not answer within some 5 seconds, where the transfer takes more than `SECONDS`,
+    or where what arrives has fewer than `SMALLEST` bytes.
     """
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     half_written = path.with_name(f".{path.name}.{os.getpid()}")
-    until = time.monotonic() + seconds
+    until = time.monotonic() + SECONDS
     try:
         with open_address(address) as response, half_written.open("wb") as file:
             length = int(response.headers.get("Content-Length") or 0)
             while block := response.read(1 << 16):
                 file.write(block)
                 if time.monotonic() > until:
-                    raise OSError(f"{path.name} was not there after {seconds:g} seconds")
-        if half_written.stat().st_size < max(length, smallest):
+                    raise OSError(f"{path.name} was not there after {SECONDS} seconds")
+        if half_written.stat().st_size < max(length, SMALLEST):
             raise OSError(f"{path.name} did not arrive whole")
         os.replace(half_written, path)
     except HTTPException as error:  # the line broke off; it is no OSError

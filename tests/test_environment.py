@@ -1,13 +1,14 @@
 """The self-check says yes here, and names what is missing where something is."""
 
 import sys
+import tomllib
 from collections import namedtuple
 
 import psutil
 import pytest
 import torchvision
 
-from course_utils import datasets, environment
+from course_utils import ROOT, datasets, environment
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,13 @@ def test_missing_and_wrong_packages_are_named_with_the_command(tmp_path, monkeyp
     assert "no-such-package is missing; torch is" in verdict
     assert '%pip install "no-such-package>=2.5" "torch<1,>=0.4"' in verdict
     assert "Everything is in place" not in verdict
+
+
+def test_the_lowest_python_is_the_same_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == ">=" + ".".join(map(str, environment.PYTHON))
+    assert f"version_info >= {environment.PYTHON} " in (ROOT / "Makefile").read_text()
+    assert "You need Python {}.{}".format(*environment.PYTHON) in (ROOT / "README.md").read_text()
 
 
 def test_an_old_python_is_named(monkeypatch):
