@@ -14,7 +14,7 @@ from torch import Tensor
 
 from course_utils import checks
 from course_utils.checks.compare import Stopped
-from course_utils.checks.slips import slips
+from course_utils.checks.slips import names_of, slips
 
 LESSONS = [importlib.import_module(f"tests.wrong_answers.lesson_{i:02}") for i in range(15)]
 WRONG = {name: pairs for lesson in LESSONS for name, pairs in lesson.WRONG.items()}
@@ -76,7 +76,8 @@ def test_small_slips_make_a_right_answer_wrong(name):
         "this is too",
     )
     made = ("is missing: add it.", "should not be.", "once too often.", "are exchanged.")
-    for answer, says in slips(exercise.right, exercise.cases(), exercise.right):
+    names = names_of(exercise.right, exercise.right, len(exercise.cases()[0]))
+    for answer, says in slips(exercise.right, names):
         if says.startswith(turned) or says.endswith(made):
             assert not exercise.judge(answer)[0] or (name, says) in SYMMETRIC, says
 

@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from course_utils.checks.compare import NotYet, Stopped, all_close, as_array, close
 from course_utils.checks.diagnosis import diagnose
-from course_utils.checks.slips import names_of, slips
+from course_utils.checks.slips import Slip, names_of, slips, unchanged
 from course_utils.checks.weights import wrong_weight
 
 NOT_DONE = "Not done yet: replace the `...` with your answer and run the cell again."
@@ -108,17 +108,21 @@ class Exercise:
                 "two calls with the same arguments give different results: draw nothing yourself, "
                 "and use the arguments that are given."
             )
-        if not all(isinstance(outcome, Stopped) for outcome in found):
-            for slip, says in slips(self.right, self.cases(), answer):
-                if self._makes(found, slip):
-                    return says
         names = names_of(answer, self.right, len(self.cases()[0]))
         tries = [dict(zip(names, case, strict=True)) for case in self.cases()]
         return (
-            self._unused(answer, found, wanted, names)
+            self._slip(found, unchanged(names))
+            or self._unused(answer, found, wanted, names)
+            or self._slip(found, slips(self.right, names))
             or wrong_weight(found, wanted, tries, self.tolerance)
             or diagnose(found, wanted, self.tolerance, tries)
         )
+
+    def _slip(self, found: list, known: Iterable[Slip]) -> str | None:
+        """The sentence of the first slip with these outcomes."""
+        if all(isinstance(outcome, Stopped) for outcome in found):
+            return None
+        return next((says for slip, says in known if self._makes(found, slip)), None)
 
     def _unused(self, answer: Callable, found: list, wanted: list, names: list[str]) -> str | None:
         """The sentence for an argument that makes no difference, where it should make one."""

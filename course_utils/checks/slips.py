@@ -72,18 +72,15 @@ BEFORE = [
 """What is done to an argument, and how that is called; `{}` is the argument's name."""
 
 
-def slips(right: Callable, cases: list[tuple], like: Callable) -> Iterator[Slip]:
-    """Every slip of this module, made with the right answer of an exercise.
+def slips(right: Callable, names: list[str]) -> Iterator[Slip]:
+    """Every slip that can be made with the right answer of an exercise.
 
-    cases: the argument tuples that it is tried on. like: the learner's function, whose names of
-    the arguments the sentences use.
+    names: those of its arguments, for the sentences.
     """
-    names = names_of(like, right, len(cases[0]))
     for change, says in AFTER:
         yield _after(right, change), says
     yield from _axes(right)
     for i, name in enumerate(names):
-        yield (lambda *case, i=i: case[i]), f"this is `{name}` itself: nothing is done to it."
         for change, what in BEFORE:
             says = f"this would be right with {what.format(name)} in the place of `{name}`."
             yield _before(right, i, change), says
@@ -96,6 +93,12 @@ def slips(right: Callable, cases: list[tuple], like: Callable) -> Iterator[Slip]
         yield _after(right, lambda y, x: y / x, i), f"multiply by `{name}`, once more than you do."
     for i, j in itertools.combinations(range(len(names)), 2):
         yield _swapped(right, i, j), f"`{names[i]}` and `{names[j]}` are exchanged."
+
+
+def unchanged(names: list[str]) -> Iterator[Slip]:
+    """An argument given back as it came."""
+    for i, name in enumerate(names):
+        yield (lambda *case, i=i: case[i]), f"this is `{name}` itself: nothing is done to it."
 
 
 def names_of(like: Any, right: Any, number: int) -> list[str]:

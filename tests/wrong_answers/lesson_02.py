@@ -33,7 +33,7 @@ WRONG = {
             lambda size, kernel, stride, padding: round((size + 2 * padding - kernel) / stride + 1),
         ),
         (
-            "0 in the place of",
+            "`padding` makes no difference here",
             lambda size, kernel, stride, padding: (size - kernel) // stride + 1,
         ),
         (
@@ -122,7 +122,7 @@ WRONG = {
             ).mean(),
         ),
         (
-            "1 in the place of",
+            "`amount` makes no difference here",
             lambda model, x0, noise, amount: ((model(noise) - x0) ** 2).mean(),
         ),
         (

@@ -85,7 +85,7 @@ WRONG = {
         ("count from 0", lambda betas: int((torch.cumprod(1 - betas, 0) < 0.5).int().argmax())),
         ("amplitude", lambda betas: _first(torch.cumprod(1 - betas, 0).sqrt() < 0.5)),
         ("sqrt(0.5)", lambda betas: _first(torch.cumprod(1 - betas, 0) < 0.5**0.5)),
-        ("1 - `betas` in the place of", lambda betas: _first(torch.cumprod(1 - betas, 0) < 1)),
+        ("`betas` makes no difference here", lambda betas: _first(torch.cumprod(1 - betas, 0) < 1)),
         (
             "your steps count from 0",
             lambda betas: int((torch.cumprod(1 - betas, 0) > 0.5).nonzero()[-1]) + 1,
@@ -96,7 +96,7 @@ WRONG = {
         ("all steps", lambda betas: (torch.cumprod(1 - betas, 0) < 0.5).nonzero().squeeze() + 1),
         ("too large by 1", lambda betas: _first(torch.cumprod(1 - betas, 0) < 0.5) + 1),
         (None, lambda betas: _snr(betas)[_snr(betas) < 1][0]),
-        ("1 - `betas` in the place of", lambda betas: _first(torch.cumprod(betas, 0) < 0.5)),
+        ("`betas` makes no difference here", lambda betas: _first(torch.cumprod(betas, 0) < 0.5)),
         (None, lambda betas: len(betas) // 4 + 9),
     ],
 }

@@ -41,7 +41,7 @@ WRONG = {
             "-`xt` in the place of",
             lambda x0, xt, b, a, p: (p**0.5 * b * x0 - _r(b) * (1 - p) * xt) / (1 - a),
         ),
-        ("0 in the place of", lambda x0, xt, b, a, p: p**0.5 * b * x0 / (1 - a)),
+        ("`xt` makes no difference here", lambda x0, xt, b, a, p: p**0.5 * b * x0 / (1 - a)),
         ("exchanged", lambda x0, xt, b, a, p: (a**0.5 * b * x0 + _r(b) * (1 - a) * xt) / (1 - p)),
         (
             "`x0` makes no difference here",

@@ -86,7 +86,7 @@ WRONG = {
             lambda average, weight, decay: 0.9 * average + 0.1 * weight,
         ),
         ("sign", lambda average, weight, decay: average - (1 - decay) * (weight - average)),
-        ("0 in the place of", lambda average, weight, decay: decay * average),
+        ("`weight` makes no difference here", lambda average, weight, decay: decay * average),
         ("weight of `average` is 1", lambda average, weight, decay: average + decay * weight),
         ("this is `average` itself", lambda average, weight, decay: average.clone()),
         (
@@ -117,7 +117,7 @@ WRONG = {
             "you put xt where x0 belongs",
             lambda x0, eps, a: a**0.5 * eps - (1 - a) ** 0.5 * (a**0.5 * x0 + (1 - a) ** 0.5 * eps),
         ),
-        ("0 in the place of", lambda x0, eps, a: a**0.5 * eps),
+        ("`x0` makes no difference here", lambda x0, eps, a: a**0.5 * eps),
     ],
     "ancestral_step": [
         ("not clamped", lambda xt, eps, z, t, schedule: _step(xt, eps, z, t, schedule, clamp=None)),

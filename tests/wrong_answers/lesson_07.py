@@ -94,7 +94,7 @@ WRONG = {
             "1 - alpha_bar_t / alpha_bar_s",
             lambda t, s, eta: eta * math.sqrt((1 - s) / (1 - t) * (s - t)),
         ),
-        ("1 in the place of", lambda t, s, eta: 0.0),
+        ("`t` makes no difference here", lambda t, s, eta: 0.0),
         ("1 - `eta`", lambda t, s, eta: (1 - eta) * math.sqrt((1 - s) / (1 - t) * (1 - t / s))),
     ],
     "euler_update": [
@@ -117,7 +117,10 @@ WRONG = {
         ("`y` is missing", lambda y, x0, sigma, following: (following - sigma) * (y - x0) / sigma),
         ("this is the slope", lambda y, x0, sigma, following: (y - x0) / sigma),
         ("`x0`", lambda y, x0, sigma, following: y + (following - sigma) * y / sigma),
-        ("1 in the place of", lambda y, x0, sigma, following: x0 + following * (y - x0)),
+        (
+            "`sigma` makes no difference here",
+            lambda y, x0, sigma, following: x0 + following * (y - x0),
+        ),
         (
             "you divide by sigma twice",
             lambda y, x0, sigma, following: y + (following - sigma) * (y - x0) / sigma**2,

@@ -158,8 +158,8 @@ WRONG = {
         ("mixed part alone", lambda a, b, part, share: _mix(a, b, part, share)[part]),
         ("in place", lambda a, b, part, share: _in_place(a, b, part, share)),
         ("`a` and `b` are exchanged", lambda a, b, part, share: _mix(b, a, part, share)),
-        ("0 in the place of", lambda a, b, part, share: _put(a, part, b[part])),
-        ("0 in the place of", lambda a, b, part, share: _put(a, part, share * a[part])),
+        ("`share` makes no difference here", lambda a, b, part, share: _put(a, part, b[part])),
+        ("`b` makes no difference here", lambda a, b, part, share: _put(a, part, share * a[part])),
         (
             "outside",
             lambda a, b, part, share: _put(
@@ -205,7 +205,7 @@ WRONG = {
             "the variance is right",
             lambda mu, s, w: (mu / s**2 / (w / s**2 + 1 - w), 1 / (w / s**2 + 1 - w)),
         ),
-        ("1 in the place of", lambda mu, s, w: (mu, s**2)),
+        ("`w` makes no difference here", lambda mu, s, w: (mu, s**2)),
         ("pair", lambda mu, s, w: (1.0,)),
     ],
 }

@@ -83,7 +83,7 @@ WRONG = {
             lambda ids, end: (ids == end).int().argmax(),
         ),
         ("argmax does not take booleans", lambda ids, end: (ids == end).argmax(dim=1)),
-        ("0 in the place of", lambda ids, end: (ids == 0).int().argmax(dim=1)),
+        ("`end` makes no difference here", lambda ids, end: (ids == 0).int().argmax(dim=1)),
         ("this says where end tokens stand", lambda ids, end: (ids == end).int()),
         ("not used", lambda ids, end: (ids == 9).int().argmax(dim=1)),
         ("too many", lambda ids, end: (ids == end).int().argmax(dim=1, keepdim=True)),

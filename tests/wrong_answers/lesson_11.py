@@ -72,7 +72,7 @@ WRONG = {
             lambda maps, first, last: _square(maps[..., last].mean(1)),
         ),
         (
-            "0 in the place of",
+            "`first` makes no difference here",
             lambda maps, first, last: _square(maps[..., : last + 1].sum(-1).mean(1)),
         ),
         ("batch", lambda maps, first, last: _word(maps, first, last).mean(0)),
@@ -166,7 +166,7 @@ WRONG = {
             "weight of `unwanted` is not right",
             lambda unwanted, told, w: w * told + (1 + w) * unwanted,
         ),
-        ("0 in the place of", lambda unwanted, told, w: w * told),
+        ("`unwanted` makes no difference here", lambda unwanted, told, w: w * told),
     ],
 }
 

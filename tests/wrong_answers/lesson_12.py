@@ -21,7 +21,10 @@ WRONG = {
         ),
         ("-`log_var`", lambda mean, log_var, noise: mean + (-log_var / 2).exp() * noise),
         ("-`noise`", lambda mean, log_var, noise: mean - (log_var / 2).exp() * noise),
-        ("0 in the place of", lambda mean, log_var, noise: (log_var / 2).exp() * noise),
+        (
+            "`mean` makes no difference here",
+            lambda mean, log_var, noise: (log_var / 2).exp() * noise,
+        ),
         ("undo it with exp", lambda mean, log_var, noise: mean + log_var.abs().sqrt() * noise),
         ("root", lambda mean, log_var, noise: mean + log_var.exp() ** 2 * noise),
         (
@@ -32,7 +35,10 @@ WRONG = {
             "give different results",
             lambda mean, log_var, noise: mean + (log_var / 2).exp() * torch.randn_like(mean),
         ),
-        ("1 in the place of", lambda mean, log_var, noise: mean + (log_var / 2).exp()),
+        (
+            "`noise` makes no difference here",
+            lambda mean, log_var, noise: mean + (log_var / 2).exp(),
+        ),
         ("the deviation is added", lambda mean, log_var, noise: mean + (log_var / 2).exp() + noise),
         (
             "you multiply the noise by the variance",
@@ -82,10 +88,13 @@ WRONG = {
         ("dimension", lambda mean, log_var: 0.5 * _terms(mean, log_var).sum((2, 3))),
         ("over the batch", lambda mean, log_var: 0.5 * _terms(mean, log_var).sum(0)),
         (
-            "0 in the place of",
+            "`mean` makes no difference here",
             lambda mean, log_var: 0.5 * _terms(0 * mean, log_var).sum((1, 2, 3)),
         ),
-        ("0 in the place of", lambda mean, log_var: 0.5 * (mean**2).sum((1, 2, 3))),
+        (
+            "`log_var` makes no difference here",
+            lambda mean, log_var: 0.5 * (mean**2).sum((1, 2, 3)),
+        ),
         (
             "this is the mean of everything",
             lambda mean, log_var: 0.5 * _terms(mean, log_var).mean(),

@@ -102,7 +102,7 @@ WRONG = {
             _kept(lambda known, noise, t, s, sch: noise),
         ),
         (
-            "0 in the place of",
+            "`known` makes no difference here",
             _kept(lambda known, noise, t, s, sch: float(sch.noise_std[s]) * noise),
         ),
         (
@@ -110,7 +110,7 @@ WRONG = {
             _kept(lambda known, noise, t, s, sch: forward_jump(noise, known, s, sch)),
         ),
         (
-            "0 in the place of",
+            "`noise` makes no difference here",
             _kept(lambda known, noise, t, s, sch: float(sch.signal[s]) * known),
         ),
         (

@@ -99,7 +99,7 @@ WRONG = {
             lambda height, width, heads, size: _memory(height, width, heads, size) // 8,
         ),
         (
-            "1 in the place of `size`",
+            "`size` makes no difference here",
             lambda height, width, heads, size: _memory(height, width, heads, 1),
         ),
         ("8 times", lambda height, width, heads, size: 8 * _memory(height, width, heads, size)),
