@@ -112,6 +112,14 @@ def describe_pictures(app, doctree):
         picture["alt"] = alt
 
 
+def name_sliders(app, doctree):
+    """Say where a running lesson has a slider: all that is stored of one is a line of Python."""
+    for block in list(doctree.findall(nodes.literal_block)):
+        if re.match(r"\(\w*Slider\(", block.astext()):
+            words = nodes.emphasis(text="In the running lesson, here is a slider.")
+            block.replace_self(nodes.paragraph("", "", words))
+
+
 def add_index(app, error):
     """The home page under the name that servers look for."""
     if error is None:
@@ -121,4 +129,5 @@ def add_index(app, error):
 def setup(app):
     app.connect("source-read", adapt_source)
     app.connect("doctree-read", describe_pictures)
+    app.connect("doctree-read", name_sliders)
     app.connect("build-finished", add_index)

@@ -120,6 +120,8 @@ def test_pictures_with_their_texts_and_formulas_are_there(path, site, pages):
     prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     assert page.formulas == len(re.findall(r"\$\$.+?\$\$", prose, re.S))
     assert page.dollars == []
+    # A widget is stored as a line of Python with the bytes of its picture.
+    assert "x89PNG" not in page.path.read_text(encoding="utf-8")
 
 
 def test_the_walk_finds_what_is_missing(tmp_path):
