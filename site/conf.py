@@ -47,6 +47,7 @@ smartquotes = False
 
 # Furo: nothing in it is fetched from elsewhere, it is small, and it is calm to read on a telephone.
 html_theme = "furo"
+pygments_dark_style = "monokai"  # Furo's own underlines every module
 html_static_path = ["style.css"]
 html_css_files = ["style.css"]
 html_copy_source = False
