@@ -27,6 +27,7 @@ VAGUE = [
     "that is not what is looked for",
     "is not what was asked for",
     "your code stopped with",
+    "no weight of",
 ]
 """Replies that say where an answer is wrong, and name no mistake."""
 SYMMETRIC = {

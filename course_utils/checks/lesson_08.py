@@ -148,8 +148,8 @@ dropped_labels = Exercise(
         ),
         Mistake(
             _drop(null=lambda classes: -1),
-            "the null label is classes, a row of its own at the end of the table. -1 would be"
-            " its last row only by chance.",
+            "the null label is classes, a row of its own at the end of the table. "
+            "nn.Embedding takes no negative numbers.",
         ),
         Mistake(
             _drop(null=lambda classes: classes + 1),

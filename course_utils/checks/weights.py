@@ -27,13 +27,20 @@ def wrong_weight(
     if not wrong:
         return None
     fine = [f"`{name}`" for i, name in enumerate(names) if i not in wrong]
-    says = f"the weight of {' and of '.join(fine)} is right. " if fine else ""
-    for i in wrong:
-        how = _how(yours, right, i, names, limit)
-        says += (
-            f"The weight of `{names[i]}` {how} " if says else f"the weight of `{names[i]}` {how} "
-        )
-    return says.strip()
+    how = [_how(yours, right, i, names, limit) for i in wrong]
+    if not fine and not any(how):
+        numbers = ", ".join(_number(weight) for weight in yours[0])
+        which = "`, `".join(names)
+        return f"no weight of `{which}` is right: in the first try they are {numbers}."
+    says = [f"the weight of {' and of '.join(fine)} is right."] if fine else []
+    for i, known in zip(wrong, how, strict=True):
+        known = known or f"is not right: in the first try it is {_number(yours[0, i])}."
+        says.append(f"{'The' if says else 'the'} weight of `{names[i]}` {known}")
+    return " ".join(says)
+
+
+def _number(weight: float) -> str:
+    return f"{round(float(weight), 4) + 0.0:g}"  # and no minus zero
 
 
 def _summands(wanted: list, tries: list[dict[str, Any]]) -> list[str]:
@@ -70,8 +77,10 @@ def _weights(outcomes: list, tries: list[dict], names: list[str], tolerance: flo
     return np.array(rows)
 
 
-def _how(yours: np.ndarray, right: np.ndarray, i: int, names: list[str], limit: float) -> str:
-    """In which way column i of the weights is wrong, in all cases."""
+def _how(
+    yours: np.ndarray, right: np.ndarray, i: int, names: list[str], limit: float
+) -> str | None:
+    """In which known way column i of the weights is wrong, in all cases."""
     a, b = yours[:, i], right[:, i]
     others = [(right[:, j], f"is that of `{name}`.") for j, name in enumerate(names) if j != i]
     with np.errstate(all="ignore"):
@@ -92,4 +101,4 @@ def _how(yours: np.ndarray, right: np.ndarray, i: int, names: list[str], limit: 
                 return says
         if np.ptp(a / b) < limit:
             return f"is {np.mean(a / b):.4g} times the right one."
-    return f"is not right: in the first try it is {round(float(a[0]), 4):g}."
+    return None

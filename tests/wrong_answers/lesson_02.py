@@ -91,7 +91,7 @@ WRONG = {
         ("each pixel", lambda xt, a, b, noise_std: _each_pixel(xt, a, b, noise_std)),
         ("sum of both", lambda xt, a, b, noise_std: _unnormalised(xt, a, b, noise_std)),
         ("the sign is turned", lambda xt, a, b, noise_std: _guess(xt, b, a, -2 * noise_std**2)),
-        ("weight of `xt` is not right", lambda xt, a, b, noise_std: xt / (1 + noise_std**2)),
+        (None, lambda xt, a, b, noise_std: xt / (1 + noise_std**2)),
         ("these are the two weights", lambda xt, a, b, noise_std: _weights(xt, a, b, noise_std)),
     ],
     "denoising_error": [

@@ -86,7 +86,7 @@ WRONG = {
             lambda x, guess, a, b: guess + (a - b) / a * (x - guess),
         ),
         (
-            "weight of `x` is not right",
+            None,
             lambda x, guess, a, b: x + (1.0 - b) * (guess - x) if a == 1 else guess,
         ),
         ("in place", lambda x, guess, a, b: x.add_((a - b) / a * (guess - x))),

@@ -65,7 +65,7 @@ WRONG = {
             "[-1, 1]",
             lambda xt, eps, t, s: s**0.5 * _x0(xt, eps, t).clamp(-1, 1) + (1 - s) ** 0.5 * eps,
         ),
-        ("`xt`", lambda xt, eps, t, s: s**0.5 * (xt - (1 - t) ** 0.5 * eps) + (1 - s) ** 0.5 * eps),
+        (None, lambda xt, eps, t, s: s**0.5 * (xt - (1 - t) ** 0.5 * eps) + (1 - s) ** 0.5 * eps),
     ],
     "ddim_sigma": [
         ("square root", lambda t, s, eta: eta * (1 - s) / (1 - t) * (1 - t / s)),
@@ -126,7 +126,7 @@ WRONG = {
             lambda y, x0, sigma, following: y + (following - sigma) * (y - x0) / sigma**2,
         ),
         (
-            "weight of `y` is not right",
+            None,
             lambda y, x0, sigma, following: y + (following**2 - sigma**2) ** 1 * (y - x0) / sigma,
         ),
         (

@@ -23,7 +23,7 @@ WRONG = {
         ("this is an average", lambda untold, told, w: (untold + w * told) / (1 + w)),
         ("not used", lambda untold, told, w: untold + 7.5 * (told - untold)),
         ("nothing is done", lambda untold, told, w: told),
-        ("weight of `untold` is not right", lambda untold, told, w: (1 + w) * told - untold),
+        (None, lambda untold, told, w: (1 + w) * told - untold),
         ("[-1, 1]", lambda untold, told, w: (untold + w * (told - untold)).clamp(-1, 1)),
         ("in place", lambda untold, told, w: untold.lerp_(told, w)),
     ],

@@ -259,7 +259,7 @@ WRONG = {
                 torch.lerp(first, second, share) / torch.lerp(first, second, share).std()
             ),
         ),
-        ("`second`", lambda first, second, share: (1 - share**2) ** 0.5 * first + share * second),
+        (None, lambda first, second, share: (1 - share**2) ** 0.5 * first + share * second),
         (
             "weight of `second` is that of",
             lambda first, second, share: math.cos(share * math.pi / 2) * (first + second),
