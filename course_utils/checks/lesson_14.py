@@ -42,6 +42,18 @@ diffusers_name = Exercise(
             "`time_embedding` is what diffusers calls the two layers that the whole U-Net shares. "
             "In a block it is `time_emb_proj`.",
         ),
+        Mistake(
+            _replaced(_DOWN, _BLOCKS, _SKIP),
+            "the layer `time` still has our name: time_emb_proj.",
+        ),
+        Mistake(
+            _replaced(_DOWN, _BLOCKS, _TIME),
+            "the layer `skip` still has our name: conv_shortcut.",
+        ),
+        Mistake(
+            _replaced(_DOWN, _TIME, _SKIP),
+            "`blocks` is still there: it is `resnets` in diffusers.",
+        ),
     ],
     hints=[
         "Which four parts of the names change? str.replace changes one of them at a time.",
@@ -81,6 +93,18 @@ cross_attention_weights = Exercise(
         Mistake(
             lambda width, context_width: 8 * (2 * width**2 + width + 2 * width * context_width),
             "the heads share these matrices, each has its part of the columns: don't multiply.",
+        ),
+        Mistake(
+            lambda width, context_width: width**2 + 3 * width * context_width + width,
+            "q reads the picture: width to width. Only k and v read the words.",
+        ),
+        Mistake(
+            lambda width, context_width: 2 * width**2 + 2 * width * context_width + context_width,
+            "the bias of out is one number a channel of the picture: `width` of them.",
+        ),
+        Mistake(
+            lambda width, context_width: 2 * width**2 + 2 * width * context_width + 1,
+            "a bias is one number for each output, `width` of them.",
         ),
     ],
     hints=[
@@ -132,6 +156,18 @@ score_memory = Exercise(
             lambda height, width, heads, size: _scores()(height, width, heads, size) / 1e9,
             "this is right in gigabytes. The answer is in bytes.",
         ),
+        Mistake(
+            lambda *sizes: _scores()(*sizes) / 2**30,
+            "this is right in GiB. The answer is in bytes.",
+        ),
+        Mistake(
+            lambda *sizes: _scores()(*sizes) / 2**20,
+            "this is right in MiB. The answer is in bytes.",
+        ),
+        Mistake(
+            _scores(places=lambda h, w: (h // 8) ** 2),
+            "the width is not in it: pictures may be wider than high.",
+        ),
     ],
     hints=[
         "How many places have latents of 512 x 512 pixels? How many numbers is a table of all "
@@ -180,6 +216,28 @@ stable_times = Exercise(
         Mistake(
             lambda T, steps: [round(T * (steps - i) / steps) for i in range(steps)] + [1],
             "this path starts at T. Stable Diffusion counts up from 2, and leaves T out.",
+        ),
+        Mistake(
+            lambda T, steps: [round(T * (steps - i) / steps) for i in range(steps + 1)],
+            "this path starts at T and ends at 0. Stable Diffusion counts up from 2, and ends"
+            " at 1.",
+        ),
+        Mistake(
+            _counted_up(0, [1]),
+            "you count up from 0. With the offset, and steps that count from 1, it is 2.",
+        ),
+        Mistake(
+            lambda T, steps: [2 + T / steps * i for i in range(steps)][::-1] + [1],
+            "times are whole numbers: the stride is T // steps.",
+        ),
+        Mistake(
+            lambda T, steps: [round(2 + T / steps * i) for i in range(steps)][::-1] + [1],
+            "you round the times. Here the stride itself is cut to a whole number, T // steps.",
+        ),
+        Mistake(
+            lambda T, steps: [1 + round((T - 1) * (steps - i) / steps) for i in range(steps + 1)],
+            "this path starts at T, in even strides. Stable Diffusion counts up from 2 by T "
+            "// steps.",
         ),
     ],
     hints=[
