@@ -6,6 +6,7 @@ The training loop itself is `course_utils.built.train`; lesson 02 builds it.
 import os
 import random
 import signal
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -100,7 +101,9 @@ def progress(losses: Iterable[float], total: int) -> Iterator[float]:
     KeyboardInterrupt. `losses` yields one number a step; `total` is the number of steps.
     """
     done = 0
-    with _interrupt_as_flag() as asked, tqdm(total=total, unit="step", mininterval=0.5) as bar:
+    # To stdout: what stderr gets, Jupyter shows on the red of an error.
+    bar = tqdm(total=total, unit="step", mininterval=0.5, file=sys.stdout)
+    with _interrupt_as_flag() as asked, bar:
         for loss in losses:
             done += 1
             bar.update()
