@@ -93,6 +93,10 @@ def server(course, tmp_path_factory):
     environment |= {"PYTHONPATH": str(course), "COURSE_CAMERA": "sample", "COURSE_BUDGET": "1"}
     for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
         environment[f"JUPYTER_{name}"] = str(own / name)
+    # The question whether one wants news of Jupyter would lie over the lesson.
+    news = own / "settings" / "@jupyterlab" / "apputils-extension"
+    news.mkdir(parents=True)
+    (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     environment["JUPYTERLAB_SETTINGS_DIR"] = str(own / "settings")
     environment["JUPYTERLAB_WORKSPACES_DIR"] = str(own / "workspaces")
     command += ["--no-browser", f"--port={port}", f"--IdentityProvider.token={TOKEN}"]
@@ -216,7 +220,7 @@ def answer(page, stub, text, expected):
     )
     message = scroll_to(page, number + 1).locator(".jp-OutputArea-output")
     assert expected in message.inner_text()
-    picture(page, f"{re.search(r'my_[a-z_]+', stub)[0]}-{expected.split()[0]}")
+    picture(page, f"{re.search(r'my_[a-z_]+', stub)[0]}-{expected.split()[0].strip('.').lower()}")
 
 
 def saved(page, path):
@@ -294,6 +298,15 @@ def test_lesson_13(browser, server, course):
         saved(page, course / "notebooks" / "13_latent_diffusion.ipynb")
 
 
+TRAIN = """\
+import time
+from course_utils import training
+
+losses = (time.sleep(0.05) or 1 / n for n in range(1, 41))
+for loss in training.progress(losses, total=40):
+    pass"""
+
+
 def test_a_progress_bar_comes_to_its_end(browser, server):
     """A short one, where lesson 00 shows how a training run is stopped."""
     with opened(browser, server, "00_start_here.ipynb") as page:
@@ -306,8 +319,11 @@ def test_a_progress_bar_comes_to_its_end(browser, server):
         page.wait_for_function(
             f"given => {{ {CELLS} return printed(cells[given]).includes('40/40'); }}", arg=number
         )
-        scroll_to(page, number)
+        cell = scroll_to(page, number)
         picture(page, "progress")
+        assert "40/40" in cell.locator(".jp-OutputArea-output").inner_text()
+        as_error = '[data-mime-type="application/vnd.jupyter.stderr"]'  # on red
+        assert cell.locator(as_error).count() == 0
 
 
 def test_lesson_01_in_notebook_7(browser, server, course):
