@@ -1,19 +1,25 @@
 """What the set-up cell needs in Google Colab; elsewhere nothing here is used."""
 
 import importlib
+import re
 import subprocess
 import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 from course_utils import ROOT
 
 NOT_NEEDED = {"jupyter", "nbval"}
 """What only a Jupyter of one's own, or the tests, need."""
+
+
+def canonical(requirement: str) -> str:
+    """The name at the beginning of a requirement, in pip's spelling (PEP 503).
+
+    By hand, as this runs before anything is installed.
+    """
+    return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
 
 
 def installed() -> dict[str, str]:
@@ -22,7 +28,7 @@ def installed() -> dict[str, str]:
     for distribution in metadata.distributions():
         name = distribution.metadata["Name"]
         if name and distribution.version:  # a half removed package has neither
-            found.setdefault(canonicalize_name(name), distribution.version)
+            found.setdefault(canonical(name), distribution.version)
     return found
 
 
@@ -31,11 +37,7 @@ def missing(requirements: Path = ROOT / "requirements.txt") -> list[str]:
     lines = [line.split("#")[0].strip() for line in requirements.read_text().splitlines()]
     have = installed().keys() | NOT_NEEDED
     return [
-        line
-        for line in lines
-        if line
-        and not line.startswith("-")
-        and canonicalize_name(Requirement(line).name) not in have
+        line for line in lines if line and not line.startswith("-") and canonical(line) not in have
     ]
 
 

@@ -7,6 +7,8 @@ import zipfile
 
 import nbformat
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from course_utils import ROOT, colab
 from tools import lessons
@@ -117,6 +119,12 @@ def requirements(folder, *lines):
 def test_nothing_of_the_course_is_missing_here():
     assert colab.missing() == []
     assert "-e ." in (ROOT / "requirements.txt").read_text()  # read over, not asked of pip
+
+
+def test_names_are_spelled_as_pip_spells_them():
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line[0] > "/"]
+    for line in [*lines, "A_b.-C>=2,<3", "x.y[extra]==1", "z ; python_version > '3'"]:
+        assert colab.canonical(line) == canonicalize_name(Requirement(line).name)
 
 
 def test_colab_needs_no_jupyter_and_no_tests(monkeypatch):
