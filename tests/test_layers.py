@@ -106,13 +106,13 @@ def test_what_the_learner_builds_needs_python_and_torch_alone():
 
 
 def test_the_check_of_a_machine_and_the_colab_cell_start_where_packages_are_missing():
-    for module, few in (("environment", set()), ("colab", {"packaging"})):
+    for module in ("environment", "colab"):
         at_once = {
             f.imported.split(".")[0]
             for f in EVERY
             if f.module == f"course_utils.{module}" and f.at_once
         }
-        assert at_once - sys.stdlib_module_names == {"course_utils"} | few
+        assert at_once - sys.stdlib_module_names == {"course_utils"}
 
 
 @pytest.mark.parametrize("module", BUILT)
