@@ -34,7 +34,10 @@ def opened(browser, server, notebook, app="lab/tree"):
             " === 'idle'"
         )
         yield page
-        page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        page.evaluate(
+            "() => Promise.all([...jupyterapp.shell.widgets('main')]"
+            ".map(tab => tab.sessionContext?.shutdown()))"
+        )
     except Exception:
         picture(page, "failed")
         raise
