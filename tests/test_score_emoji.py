@@ -139,3 +139,9 @@ def test_the_scoreboard_leaves_the_file_out(file, monkeypatch):
     rows(file, "--pictures", "2", "--seeds", "1", "--steps", "1")
     monkeypatch.setattr(scores, "MEASURED", file.parent)
     assert len(scores.table().splitlines()) == 2
+
+
+def test_the_scores_in_the_course_are_those_of_its_model():
+    with score_emoji.FILE.open(newline="") as lines:
+        digests = {row["sha256"] for row in csv.DictReader(lines)}
+    assert digests == {score_emoji.digest(score_emoji.FOLDER)}

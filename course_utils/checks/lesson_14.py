@@ -64,55 +64,75 @@ diffusers_name = Exercise(
     praise="A few such rules, and 686 weights of the U-Net find their places.",
 )
 
-cross_attention_weights = Exercise(
-    right=lambda width, context_width: 2 * width**2 + width + 2 * width * context_width,
-    cases=lambda: [(320, 768), (1280, 768), (160, 128)],
+
+def _operations(each=2, kernel=9, channels=lambda i, o: i * o, places=lambda side: side**2):
+    def answer(inputs, outputs, side):
+        return each * kernel * channels(inputs, outputs) * places(side)
+
+    return answer
+
+
+conv_operations = Exercise(
+    right=_operations(),
+    cases=lambda: [(320, 320, 64), (1280, 640, 32), (4, 320, 16)],
     mistakes=[
+        Mistake(_operations(each=1), "a multiplication and an addition are two: count both."),
         Mistake(
-            lambda width, context_width: 4 * width**2 + width,
-            "this is self-attention. k and v read the words, whose width is context_width.",
+            _operations(places=lambda side: 1),
+            "this is twice the number of weights. Each weight is used anew at every place: "
+            "side x side times.",
         ),
         Mistake(
-            lambda width, context_width: 2 * width**2 + 4 * width + 2 * width * context_width,
-            "q, k and v have no biases here: only out has one.",
+            _operations(each=1, places=lambda side: 1),
+            "these are the weights. Each is used anew at every place, side x side times, and "
+            "each time it is multiplied and added.",
         ),
         Mistake(
-            lambda width, context_width: 2 * width**2 + 2 * width * context_width,
-            "the bias of out is missing: one number a channel.",
+            _operations(kernel=1),
+            "a convolution of 3 x 3 reads 9 places of each channel; this is one of 1 x 1.",
+        ),
+        Mistake(_operations(kernel=3), "the kernel has 3 x 3 weights, which are 9 and not 3."),
+        Mistake(
+            _operations(channels=lambda i, o: o),
+            "every output channel reads all `inputs` channels, each with a kernel of its own.",
         ),
         Mistake(
-            lambda width, context_width: width**2 + 2 * width * context_width,
-            "the layer out is missing, which mixes the heads: width x width, and a bias.",
+            _operations(channels=lambda i, o: i),
+            "at each place there are `outputs` numbers to compute, not one.",
         ),
         Mistake(
-            lambda width, context_width: (
-                width**2 + 2 * context_width**2 + width**2 + width  # k and v square
-            ),
-            "k and v make `width` numbers of context_width: context_width x width each.",
+            _operations(channels=lambda i, o: i + o),
+            "you add the channels. Each of those that come out reads each of those that go in.",
         ),
         Mistake(
-            lambda width, context_width: 8 * (2 * width**2 + width + 2 * width * context_width),
-            "the heads share these matrices, each has its part of the columns: don't multiply.",
+            _operations(channels=lambda i, o: i * i),
+            "the channels that come out may be more or fewer than those that go in.",
         ),
         Mistake(
-            lambda width, context_width: width**2 + 3 * width * context_width + width,
-            "q reads the picture: width to width. Only k and v read the words.",
+            _operations(channels=lambda i, o: o * o),
+            "the channels that go in may be more or fewer than those that come out.",
         ),
         Mistake(
-            lambda width, context_width: 2 * width**2 + 2 * width * context_width + context_width,
-            "the bias of out is one number a channel of the picture: `width` of them.",
+            _operations(places=lambda side: (side - 2) ** 2),
+            "with a padding of 1 the border counts as well: no place is lost.",
         ),
         Mistake(
-            lambda width, context_width: 2 * width**2 + 2 * width * context_width + 1,
-            "a bias is one number for each output, `width` of them.",
+            _operations(places=lambda side: side),
+            "a picture has side x side places: square the side.",
+        ),
+        Mistake(
+            lambda inputs, outputs, side: _operations()(inputs, outputs, side) + outputs * side**2,
+            "the bias was to be left out.",
         ),
     ],
     hints=[
-        "A linear layer from a numbers to b numbers has a * b weights, and b more with a bias.",
-        "q: width to width. k and v: context_width to width. out: width to width, with a bias.",
-        "width**2 + 2 * context_width * width + width**2 + width",
+        "How many numbers does the layer put out? And what does each of them take?",
+        "It puts out outputs x side x side numbers. Each is a sum over 3 x 3 places of all "
+        "`inputs` channels.",
+        "2 * 9 * inputs * outputs * side**2",
     ],
-    praise="The number of heads is not in it, and neither is the size of the picture.",
+    praise="So 320 channels at 64 x 64 are as much work as 1,280 at 16 x 16, with a sixteenth of "
+    "the weights.",
 )
 
 

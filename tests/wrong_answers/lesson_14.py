@@ -2,6 +2,10 @@
 
 import re
 
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
 WRONG = {
     "diffusers_name": [
         (
@@ -39,32 +43,22 @@ WRONG = {
         ("`name` makes no difference here", lambda name: "down_blocks.2.resnets.1.conv1.weight"),
         (None, lambda name: _replaced(name, *_PLACES, *_LAYERS).split(".")),
     ],
-    "cross_attention_weights": [
-        ("self-attention", lambda width, context_width: width * (4 * width + 1)),
-        ("no biases", lambda width, context_width: 2 * width * (width + context_width) + 4 * width),
-        ("bias of out", lambda width, context_width: 2 * width * (width + context_width)),
-        ("layer out is missing", lambda width, context_width: width * (width + 2 * context_width)),
-        ("k and v", lambda width, context_width: 2 * width**2 + 2 * context_width**2 + width),
-        (
-            "don't multiply",
-            lambda width, context_width: 8 * width * (2 * width + 2 * context_width + 1),
-        ),
-        (
-            "`context_width` / 2 in the place of",
-            lambda width, context_width: 2 * width**2 + width * context_width + width,
-        ),
-        ("q reads", lambda width, context_width: width**2 + 3 * width * context_width + width),
-        ("bias", lambda width, context_width: 2 * width * (width + context_width) + context_width),
-        (
-            "exchanged",
-            lambda width, context_width: context_width * (2 * width + 2 * context_width + 1),
-        ),
-        ("bias", lambda width, context_width: 2 * width * (width + context_width) + 1),
-        (
-            "`width` was added",
-            lambda width, context_width: 2 * width * (width + context_width) + 2 * width,
-        ),
-        ("`width` makes no difference here", lambda width, context_width: 696640),
+    "conv_operations": [
+        ("two", lambda i, o, side: 9 * i * o * side * side),
+        ("twice the number of weights", lambda i, o, side: i * o * 18),
+        ("these are the weights", lambda i, o, side: 3 * i * 3 * o),
+        ("1 x 1", lambda i, o, side: 2 * i * o * side**2),
+        ("9 and not 3", lambda i, o, side: 2 * 3 * i * o * side**2),
+        ("all `inputs`", lambda i, o, side: 18 * o * side**2),
+        ("`outputs` numbers", lambda i, o, side: 18 * i * side**2),
+        ("you add", lambda i, o, side: 18 * (i + o) * side**2),
+        ("may be more or fewer", lambda i, o, side: 18 * i**2 * side**2),
+        ("may be more or fewer", lambda i, o, side: 18 * o**2 * side**2),
+        ("border", lambda i, o, side: 18 * i * o * (side - 2) ** 2),
+        ("square the side", lambda i, o, side: 18 * i * o * side),
+        ("bias", lambda i, o, side: (18 * i + 1) * o * side**2),
+        ("the square of `i`", lambda i, o, side: 18 * i**2 * o * side**2),
+        ("`side` makes no difference", lambda i, o, side: 18 * i * o * 64**2),
     ],
     "score_memory": [
         ("latents", lambda height, width, heads, size: 2 * heads * (height * width) ** 2 * size),
@@ -187,6 +181,13 @@ def _by_expression(name):
     return re.sub(r"\btime\b", "time_emb_proj", re.sub(r"\bskip\b", "conv_shortcut", name))
 
 
+def _by_the_counter(inputs, outputs, side):
+    """As torch counts."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        nn.Conv2d(inputs, outputs, 3, padding=1)(torch.ones(1, inputs, side, side))
+    return counter.get_total_flops()
+
+
 def _counted_out(height, width, heads, size):
     places = len(range(0, height, 8)) * len(range(0, width, 8))
     return sum(size * places * places for _ in range(2 * heads)) * 1.0
@@ -194,9 +195,9 @@ def _counted_out(height, width, heads, size):
 
 RIGHT = {
     "diffusers_name": [_part_by_part, _by_expression],
-    "cross_attention_weights": [
-        lambda width, context_width: sum([width * width] * 2 + [context_width * width] * 2) + width,
-        lambda width, context_width: width * (2 * width + 2 * context_width + 1),
+    "conv_operations": [
+        lambda inputs, outputs, side: side * side * sum(2 * inputs for _ in range(9 * outputs)),
+        _by_the_counter,
     ],
     "score_memory": [
         _counted_out,
