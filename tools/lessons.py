@@ -144,9 +144,10 @@ def sync(nb, path):
 
 
 def run(nb, folder):
-    NotebookClient(
-        nb, timeout=600, record_timing=False, resources={"metadata": {"path": str(folder)}}
-    ).execute()
+    where = {"metadata": {"path": str(folder)}}
+    # What a kernel sends in one piece or in two, as chance has it, is one output.
+    how = {"timeout": 600, "record_timing": False, "coalesce_streams": True}
+    NotebookClient(nb, resources=where, **how).execute()
     tidy(nb)
     nb.metadata["course"] = {"executed": code_hash(nb)}
 
