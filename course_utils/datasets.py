@@ -1,26 +1,18 @@
 """Pictures as tensors: MNIST and emoji from the course's files, sprites drawn by code, others by
 name through torchvision."""
 
-import errno
 import hashlib
-import http.client
 import lzma
-import os
-import socket
-import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import torch
 import torchvision
 from torch import Tensor
 
-from course_utils import ROOT, files
+from course_utils import ROOT, downloads, files, torchvision_data
 from course_utils import emoji as sheets
 from course_utils import sprites as figures
-from course_utils.downloads import open_address
 
 MNIST_FOLDER = ROOT / "data" / "mnist"
 MNIST_MD5 = {
@@ -30,17 +22,6 @@ MNIST_MD5 = {
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 """MNIST's original files, unpacked, and their digests."""
-
-DOWNLOADS = ROOT / "downloads"
-"""Where downloaded data goes; git ignores it."""
-
-_TORCHVISION = {
-    "FashionMNIST": torchvision.datasets.FashionMNIST,
-    "KMNIST": torchvision.datasets.KMNIST,
-    "CIFAR10": torchvision.datasets.CIFAR10,
-    "CIFAR100": torchvision.datasets.CIFAR100,
-}
-_SECONDS = 6  # how long a server may stay silent
 
 
 def mnist(train: bool = True) -> tuple[Tensor, Tensor]:
@@ -65,7 +46,7 @@ def mnist_dataset(
     unpacked files, 55 MB: they are written once, into downloads/. Raises what `mnist` raises, and
     OSError where nothing can be written.
     """
-    folder = downloads()
+    folder = downloads.folder()
     raw = folder / "MNIST" / "raw"
     for name, digest in MNIST_MD5.items():
         if not (raw / name).exists() or _md5((raw / name).read_bytes()) != digest:
@@ -131,40 +112,11 @@ def from_torchvision(name: str, train: bool = True) -> tuple[Tensor, Tensor]:
     """
     if name == "MNIST":
         return mnist(train)
-    if name not in _TORCHVISION:
-        known = ", ".join(["MNIST", *_TORCHVISION])
+    if name not in torchvision_data.KINDS:
+        known = ", ".join(["MNIST", *torchvision_data.KINDS])
         raise ValueError(f"There is no data set {name!r} here. These names work: {known}.")
-    found = _read(name, train, DOWNLOADS)
-    if found is None:
-        folder = downloads()
-        found = _read(name, train, folder)
-        if found is None:
-            _fetch(name, train, folder)
-            found = _read(name, train, folder)
-        if found is None:
-            raise ValueError(f"{name} in {folder} is damaged: delete it there and run again.")
-    return _as_images(np.asarray(found.data)), torch.as_tensor(found.targets)
-
-
-def downloads() -> Path:
-    """The folder for downloaded data: downloads/, or one in the user's cache where the course's
-    own folder can't be written to. Raises PermissionError where neither can be.
-    """
-    places = [DOWNLOADS]
-    with suppress(RuntimeError):  # there are users without a home
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        places.append(cache / "diffusion-course")
-    for place in places:
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=place).close()  # the one reliable test
-            return place
-        except OSError:
-            continue
-    raise PermissionError(
-        f"Nothing can be written to {' or '.join(map(str, places))}. Make room or change "
-        f"permissions, or set XDG_CACHE_HOME to a folder that is yours."
-    )
+    pixels, labels = torchvision_data.read(name, train)
+    return _as_images(pixels), labels
 
 
 def _mnist_file(name: str) -> bytes:
@@ -207,48 +159,3 @@ def _as_images(pixels: np.ndarray) -> Tensor:
     """0 to 255, N x H x W or N x H x W x C, as float32 N x C x H x W in [-1, 1]."""
     images = torch.from_numpy(pixels.astype(np.float32)).div_(127.5).sub_(1)
     return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
-
-
-def _read(name: str, train: bool, folder: Path):
-    """torchvision's data set as it lies in `folder`, or None where it is not there whole."""
-    try:
-        return _TORCHVISION[name](folder, train=train, download=False)
-    except Exception:  # a missing or a half-written file stops torchvision in many ways
-        return None
-
-
-def _fetch(name: str, train: bool, folder: Path) -> None:
-    """Download a data set beside its place and move it there once it is whole."""
-    files.remove_left_over(folder / name)
-    kind = _TORCHVISION[name]
-    address = kind.mirrors[0] + kind.resources[0][0] if hasattr(kind, "mirrors") else kind.url
-    patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_SECONDS)  # torchvision itself would wait for ever
-    try:
-        open_address(address).close()  # fails within seconds, however the network fails
-        start = files.start_of(folder / name)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=start) as beside:
-            kind(beside, download=True)
-            if _read(name, train, folder) is None:  # another lesson may have been faster
-                for item in [*Path(beside).iterdir()]:
-                    _move(item, folder / item.name)
-    except (OSError, RuntimeError, EOFError, http.client.HTTPException) as error:
-        if getattr(error, "errno", None) == errno.ENOSPC:
-            raise OSError(
-                f"{folder} has no room for {name}: make room and run again. Nothing of it is left "
-                f"there half-written."
-            ) from error
-        raise ConnectionError(
-            f"{name} could not be fetched from {address} ({error}). "
-            f"It needs the internet once. The course itself runs on MNIST, which is at hand: "
-            f"datasets.mnist()."
-        ) from error
-    finally:
-        socket.setdefaulttimeout(patience)
-
-
-def _move(item: Path, place: Path) -> None:
-    """Put a file or folder in its place; a damaged older one goes where the item was."""
-    with suppress(FileNotFoundError):
-        os.replace(place, item.with_name(f"{item.name}.older"))
-    os.replace(item, place)

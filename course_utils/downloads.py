@@ -1,7 +1,9 @@
-"""Fetch a file: whole or not at all, and quick to say that there is no network."""
+"""Where downloads go, and a file fetched: whole or not at all, and quick to say that there is no
+network."""
 
 import os
 import queue
+import tempfile
 import threading
 import time
 import urllib.request
@@ -10,11 +12,36 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from course_utils import ROOT
+
+FOLDER = ROOT / "downloads"
+"""Where downloaded data goes; git ignores it."""
 SECONDS_TO_CONNECT = 4
 SECONDS = 60
 """What a transfer may take."""
 SMALLEST = 100_000
 """Bytes of a file that is worth fetching; an error page has fewer."""
+
+
+def folder() -> Path:
+    """The folder for downloaded data: downloads/, or one in the user's cache where the course's
+    own folder can't be written to. Raises PermissionError where neither can be.
+    """
+    places = [FOLDER]
+    with suppress(RuntimeError):  # there are users without a home
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        places.append(cache / "diffusion-course")
+    for place in places:
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=place).close()  # the one reliable test
+            return place
+        except OSError:
+            continue
+    raise PermissionError(
+        f"Nothing can be written to {' or '.join(map(str, places))}. Make room or change "
+        f"permissions, or set XDG_CACHE_HOME to a folder that is yours."
+    )
 
 
 def fetch(address: str, path: Path) -> Path:

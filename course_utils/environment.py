@@ -147,12 +147,12 @@ def _memory() -> Finding:
 
 
 def _disk() -> Finding:
-    from course_utils import datasets
+    from course_utils import downloads
 
-    folder = datasets.downloads()
+    folder = downloads.folder()
     free = shutil.disk_usage(folder).free / 1e9
     cure = "" if free >= DISK_GB else f"Make room: lessons write up to {DISK_GB} GB there."
-    place = "downloads/" if folder == datasets.DOWNLOADS else f"{folder} (downloads/ is read-only)"
+    place = "downloads/" if folder == downloads.FOLDER else f"{folder} (downloads/ is read-only)"
     return Finding("disk", f"{free:.1f} GB free for {place}", cure)
 
 

@@ -17,13 +17,13 @@ import pytest
 import torch
 import torchvision
 
-from course_utils import datasets, downloads
+from course_utils import datasets, downloads, torchvision_data
 
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     """Downloads go to a fresh folder, and nothing is looked up through a proxy."""
-    monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path / "downloads")
+    monkeypatch.setattr(downloads, "FOLDER", tmp_path / "downloads")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     return tmp_path / "downloads"
 
@@ -113,7 +113,7 @@ def test_a_missing_file_is_named_with_what_to_do(mnist_copy):
 
 def test_a_read_only_course_folder_falls_back_to_the_users_cache(tmp_path, monkeypatch):
     (tmp_path / "file").touch()  # nothing can be made below a file, not even by root
-    monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path / "file" / "downloads")
+    monkeypatch.setattr(downloads, "FOLDER", tmp_path / "file" / "downloads")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert len(datasets.mnist_dataset(train=False)) == 10_000
     assert (tmp_path / "cache" / "diffusion-course" / "MNIST" / "raw").is_dir()
@@ -124,10 +124,10 @@ def test_a_read_only_course_folder_falls_back_to_the_users_cache(tmp_path, monke
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all")
 def test_a_folder_without_write_permission_is_not_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path / "shared")
+    monkeypatch.setattr(downloads, "FOLDER", tmp_path / "shared")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "shared").mkdir(mode=0o555)
-    assert datasets.downloads() == tmp_path / "cache" / "diffusion-course"
+    assert downloads.folder() == tmp_path / "cache" / "diffusion-course"
 
 
 def test_an_unknown_name_lists_those_that_work():
@@ -224,7 +224,7 @@ def test_colour_pictures_come_channels_first(monkeypatch):
         def __init__(self, folder, train, download):
             self.data, self.targets = pixels, [3, 1, 4, 1, 5]
 
-    monkeypatch.setitem(datasets._TORCHVISION, "CIFAR10", Ten)
+    monkeypatch.setitem(torchvision_data.KINDS, "CIFAR10", Ten)
     images, labels = datasets.from_torchvision("CIFAR10")
     expected = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1
     torch.testing.assert_close(images, expected)

@@ -8,7 +8,7 @@ import psutil
 import pytest
 import torchvision
 
-from course_utils import ROOT, datasets, environment
+from course_utils import ROOT, datasets, downloads, environment
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def quick(monkeypatch, tmp_path):
     """The test pictures stand for all of MNIST, and nothing is written into the course."""
     whole = datasets.mnist
     monkeypatch.setattr(datasets, "mnist", lambda train: whole(False))
-    monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path / "downloads")
+    monkeypatch.setattr(downloads, "FOLDER", tmp_path / "downloads")
     monkeypatch.setenv("COURSE_BUDGET", "1")
     monkeypatch.setattr(environment, "MEMORY_GB", 0.01)
     monkeypatch.setattr(environment, "DISK_GB", 0.01)
@@ -102,6 +102,6 @@ def test_a_nonsensical_budget_is_named(monkeypatch):
 
 def test_nowhere_to_write_is_a_finding(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path / "file" / "downloads")
+    monkeypatch.setattr(downloads, "FOLDER", tmp_path / "file" / "downloads")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "cache"))
     assert "can be written to" in missing()["disk"].found

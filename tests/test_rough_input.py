@@ -18,6 +18,7 @@ from course_utils import (
     plotting,
     scores,
     sprite_clip,
+    torchvision_data,
 )
 from course_utils.built.pipeline import StableDiffusion
 from tests.test_pipeline import CAPTIONS, seeded, small_pipeline
@@ -102,9 +103,9 @@ def test_an_interrupt_while_drawing_spoils_nothing():
 
 def test_who_is_second_keeps_what_the_first_has_fetched(tmp_path, monkeypatch):
     """The first lesson puts its data there while the second is still downloading."""
-    monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path)
+    monkeypatch.setattr(downloads, "FOLDER", tmp_path)
     monkeypatch.setattr(downloads, "open_address", lambda _: (tmp_path / "any").open("w"))
-    monkeypatch.setattr(datasets, "open_address", lambda _: (tmp_path / "any").open("w"))
+    monkeypatch.setattr(torchvision_data, "open_address", lambda _: (tmp_path / "any").open("w"))
 
     class Data:
         mirrors, resources = ["http://here/"], [("data.gz", "")]
@@ -118,14 +119,14 @@ def test_who_is_second_keeps_what_the_first_has_fetched(tmp_path, monkeypatch):
             if not (Path(folder) / "KMNIST" / "data").exists():
                 raise RuntimeError("not there")
 
-    monkeypatch.setitem(datasets._TORCHVISION, "KMNIST", Data)
+    monkeypatch.setitem(torchvision_data.KINDS, "KMNIST", Data)
     assert datasets.from_torchvision("KMNIST")[1].tolist() == [1, 2, 3]
     assert (tmp_path / "KMNIST" / "data").read_text() == "first"
 
 
 def test_a_download_onto_a_full_disk_is_explained(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path)
-    monkeypatch.setattr(datasets, "open_address", lambda _: (tmp_path / "any").open("w"))
+    monkeypatch.setattr(downloads, "FOLDER", tmp_path)
+    monkeypatch.setattr(torchvision_data, "open_address", lambda _: (tmp_path / "any").open("w"))
 
     class Data:
         url = "http://here/cifar.tar.gz"
@@ -133,7 +134,7 @@ def test_a_download_onto_a_full_disk_is_explained(tmp_path, monkeypatch):
         def __init__(self, folder, train=True, download=False):
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setitem(datasets._TORCHVISION, "CIFAR10", Data)
+    monkeypatch.setitem(torchvision_data.KINDS, "CIFAR10", Data)
     with pytest.raises(OSError, match="has no room for CIFAR10: make room"):
         datasets.from_torchvision("CIFAR10")
     assert [p.name for p in tmp_path.iterdir()] == ["any"]
@@ -158,12 +159,12 @@ def test_a_user_without_a_home_can_still_write_into_the_course(tmp_path, monkeyp
 
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", nowhere)
-    monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path / "downloads")
-    assert datasets.downloads() == tmp_path / "downloads"
+    monkeypatch.setattr(downloads, "FOLDER", tmp_path / "downloads")
+    assert downloads.folder() == tmp_path / "downloads"
     (tmp_path / "file").touch()
-    monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path / "file" / "downloads")
+    monkeypatch.setattr(downloads, "FOLDER", tmp_path / "file" / "downloads")
     with pytest.raises(PermissionError, match="Nothing can be written to .*XDG_CACHE_HOME"):
-        datasets.downloads()
+        downloads.folder()
 
 
 # --- unknown words and wrong kinds ---------------------------------------------------------------

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from course_utils import ROOT, camera, datasets, files, plotting, training
+from course_utils import ROOT, camera, datasets, downloads, files, plotting, training
 from course_utils.built.pipeline import StableDiffusion
 from course_utils.layout import parts
 from tests.test_datasets import Server, idx
@@ -140,7 +140,7 @@ def mount(*arguments):
 
 def savers(disk):
     """All that a lesson writes, each by its name: called with a number, it writes to `disk`."""
-    camera.PHOTOS, datasets.DOWNLOADS = disk / "photos", disk / "downloads"
+    camera.PHOTOS, downloads.FOLDER = disk / "photos", disk / "downloads"
     noise = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3)).astype(np.uint8)
     return {
         "model": lambda n: filled(n).save_pretrained(disk / "model"),
@@ -207,7 +207,7 @@ import torch, torchvision
 from course_utils import datasets, downloads, training
 
 folder, address, begin = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
-datasets.DOWNLOADS = folder / "downloads"
+downloads.FOLDER = folder / "downloads"
 kind = torchvision.datasets.FashionMNIST
 kind.mirrors = [address + "/"]
 kind.resources = [(name, None) for name, _ in kind.resources]
