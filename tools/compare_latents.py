@@ -1,0 +1,141 @@
+"""Compare sizes of latents by what diffusion makes of them: `python tools/compare_latents.py`
+
+For each size a VAE and then a U-Net are trained from nothing, each for the same minutes; the text
+encoder is that of data/checkpoints/emoji. A row in data/scores/latents.csv says how well held-out
+drawings come back from the VAE, and what the emoji's judges read in pictures of 500 captions of the
+training set. No weights are kept, and a row that is there is not measured again. `--help` lists the
+settings.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+
+from course_utils import ROOT, datasets, emoji_judges, layout, scores, training
+from course_utils.built.ema import EMA
+from course_utils.built.pipeline import StableDiffusion
+from course_utils.built.train import train
+from course_utils.built.unet import UNet
+from course_utils.built.vae import AutoencoderKL
+
+sys.path.insert(0, str(ROOT))  # the folder of `tools`
+from tools import long_run, score_emoji, train_emoji_unet, train_emoji_vae  # noqa: E402
+from tools.emoji_text import caption_ids  # noqa: E402
+from tools.score_table import about, add_missing  # noqa: E402
+
+FILE = scores.MEASURED / "latents.csv"
+FOLDER = scores.CHECKPOINTS / "emoji"
+LATENTS = ("8x8x8", "8x8x12", "8x8x16", "16x16x4")
+SETTINGS = ("latents", "vae_minutes", "unet_minutes", "pictures", "seed")
+FOUND = ("vae_weights", "vae_steps", "psnr_held_out", "unet_weights", "unet_steps")
+READ = ("style", "concept", "top_five", "similarity")
+COLUMNS = ("checkpoint", *SETTINGS, *FOUND, *READ, "seconds", "threads", "processor", "command")
+
+
+def networks(latents: str) -> tuple[dict, dict]:
+    """The arguments of the VAE and the U-Net for latents such as "8x8x12".
+
+    A grid of 16 x 16 has a level less in the VAE, and one more in the U-Net, which is half as wide.
+    Raises ValueError for other grids.
+    """
+    height, width, channels = map(int, latents.split("x"))
+    if (height, width) not in {(8, 8), (16, 16)}:
+        raise ValueError(f"The grids are 8x8 and 16x16, as in 8x8x12; not {latents!r}.")
+    vae, unet = train_emoji_vae.NETWORK | {"latent": channels}, dict(train_emoji_unet.NETWORK)
+    if height == 16:
+        vae["widths"] = vae["widths"][:-1]
+        unet["widths"] = (unet["widths"][0] // 2, *unet["widths"])
+        unet["attend"] = (False, *unet["attend"])
+    return vae, unet
+
+
+def trained(
+    model: nn.Module,
+    loss_of: Callable[..., Tensor],
+    data: tuple[Tensor, ...],
+    minutes: float,
+    batch: int,
+    learning_rate: float,
+    seed: int,
+) -> tuple[nn.Module, int]:
+    """The average of the model after so many minutes, and the steps that fitted in."""
+    precision, ema = training.autocast(training.device()), EMA(model)
+    steps = long_run.steps_within(minutes, model, loss_of, data, batch, precision)
+    generator = torch.Generator().manual_seed(seed)
+    for _ in train(model, loss_of, data, steps, generator, batch, learning_rate, precision):
+        ema.update(model)
+    return ema.model.eval(), steps
+
+
+def measure(pipe: StableDiffusion, values: dict) -> dict:
+    """Train for one row's settings, told by the text encoder of `pipe`; its measured columns."""
+    started, device = time.perf_counter(), training.device()
+    vae_made, unet_made = networks(values["latents"])
+    torch.manual_seed(values["seed"])
+    (images, _, drawings), unseen = datasets.emoji(64), datasets.emoji(64, "held_out")[0]
+    tool, minutes = train_emoji_vae, values["vae_minutes"]
+    how = (minutes, tool.BATCH, tool.LEARNING_RATE, values["seed"])
+    vae, steps = trained(AutoencoderKL(**vae_made).to(device), tool.loss_of, (images,), *how)
+    some = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:512]
+    vae.scale = tool.measured_scale(vae, images[some])
+    psnr = scores.psnr(tool.come_back(vae, unseen), unseen).mean().item()
+    row = {"vae_weights": count(vae), "vae_steps": steps, "psnr_held_out": f"{psnr:.2f}"}
+    tool, minutes = train_emoji_unet, values["unet_minutes"]
+    how = (minutes, tool.BATCH, tool.LEARNING_RATE, values["seed"])
+    told = tool.Told(pipe.tokenizer, pipe.text_encoder, device)
+    data = (tool.encoded(vae, images), *caption_ids(pipe.tokenizer, drawings))
+    context_width = pipe.text_encoder.norm.normalized_shape[0]
+    unet = UNet(vae.latent, **unet_made, context_width=context_width).to(device)
+    unet, steps = trained(unet, told, data, *how)
+    row |= {"unet_weights": count(unet), "unet_steps": steps}
+    parts = (pipe.tokenizer, pipe.text_encoder, unet, vae)
+    model = StableDiffusion(*parts, tool.SCHEDULE, tool.KIND, tool.SPACING, size=64)
+    row |= read(model, values["pictures"], values["seed"])
+    return row | {"seconds": round(time.perf_counter() - started)}
+
+
+def read(model: StableDiffusion, number: int, seed: int) -> dict[str, str]:
+    """What the judges read in pictures of so many captions of the training set.
+
+    similarity: the mean cosine between a picture and its concept's name.
+    """
+    asked = score_emoji.group("seen", number)
+    pictures = score_emoji.draw(model, asked, seed, guidance=3.0, steps=20)
+    found = emoji_judges.score(pictures, asked)
+    cosines = emoji_judges.similarity(pictures, [drawing.concept for drawing in asked])
+    found["similarity"] = cosines.diag().mean().item()
+    return {name: f"{found[name]:.4f}" for name in READ}
+
+
+def count(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0].split(": `")[0])
+    parser.add_argument("--latents", nargs="+", default=LATENTS, help="height x width x channels")
+    parser.add_argument("--vae-minutes", type=float, default=6.0, help="for each VAE")
+    parser.add_argument("--unet-minutes", type=float, default=7.0, help="for each U-Net")
+    parser.add_argument("--pictures", type=int, default=500, help="drawn for each row")
+    parser.add_argument("--seeds", type=int, default=1)
+    return parser.parse_args(arguments)
+
+
+def main(*arguments: str) -> None:
+    asked = options([*arguments])
+    pipe = layout.load_pipeline(FOLDER)
+    how = (asked.vae_minutes, asked.unet_minutes, asked.pictures)
+    pairs = product(range(asked.seeds), asked.latents)
+    wanted = (dict(zip(SETTINGS, (name, *how, seed), strict=True)) for seed, name in pairs)
+    origin = about("compare_latents", FOLDER, arguments)
+    add_missing(FILE, COLUMNS, origin, wanted, partial(measure, pipe))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
