@@ -89,6 +89,12 @@ def test_guided_wants_one_context_for_each_picture():
         guided(Echo(), torch.zeros(3))(noise(2, 1, 3, 3), 5)
 
 
+@pytest.mark.parametrize("w", [float("nan"), float("inf"), None, "3"])
+def test_a_guidance_that_is_no_number_is_refused(w):
+    with pytest.raises(ValueError, match="finite number, such as 3.0"):
+        guided(Echo(), torch.zeros(2), w)
+
+
 def test_labels_out_of_range_are_refused_with_the_range():
     model = DigitUNet()
     for label in (-1, 11):

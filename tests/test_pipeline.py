@@ -196,6 +196,7 @@ def test_resampling_makes_the_new_half_agree_with_the_known_one():
         (pictures() * 255, "127.5"),
         (torch.zeros(1, 3, 32, 32, dtype=torch.uint8), "floats"),
         (torch.full((1, 3, 32, 32), torch.nan), "127.5"),
+        (pictures().numpy(), "a tensor, of N x 3 x H x W; got .*ndarray"),
     ],
 )
 def test_other_pictures_are_refused_with_what_to_do(pipe, images, says):
@@ -216,6 +217,23 @@ def test_long_captions_are_cut_with_a_warning_and_none_is_refused(pipe):
         pipe.text_to_image([], seeded())
     with pytest.raises(ValueError, match="3 pictures and 2 contexts"):
         pipe.image_to_image(CAPTIONS[:2], pictures(3), seeded(), steps=2)
+
+
+@pytest.mark.parametrize(
+    "asked, says",
+    [
+        (dict(prompts=["a cat", 3]), "A caption is a string; this one is 3"),
+        (dict(prompts=["a cat"] * 3, negative=["a dog"] * 2), "2 negatives for 3 pictures"),
+        (dict(generator=None), "give generator=torch.Generator"),
+        (dict(guidance=float("nan")), "finite number"),
+    ],
+)
+def test_what_is_no_caption_noise_or_guidance_is_refused(pipe, asked, says):
+    usual = dict(prompts="a cat", images=pictures(3), generator=seeded(), steps=2)
+    with pytest.raises(ValueError, match=says):
+        pipe.image_to_image(**(usual | asked))
+    with pytest.raises(ValueError, match=says):
+        pipe.inpaint(**(usual | asked), mask=torch.ones(3, 1, 32, 32))
 
 
 def test_half_precision_draws_nearly_the_same():

@@ -50,6 +50,7 @@ def shared(model: nn.Module, loss_of: Callable[..., Tensor]) -> Callable[..., Te
     """`loss_of`, whose backward pass averages the gradients of all processes."""
     if not distributed.is_initialized():
         return loss_of
+    model.to(memory_format=torch.channels_last)  # as `train` wants it, before DDP looks at it
     objective = DistributedDataParallel(Objective(model, loss_of))
     return lambda _, *batch: objective(*batch)
 
@@ -71,19 +72,13 @@ def steps_within(
     precision: AbstractContextManager,
     trial: int = 12,
 ) -> int:
-    """How many steps fit into so many minutes here: a short trial on a copy of `model` tells."""
-    generator, times = torch.Generator().manual_seed(0), []
-    run = (
-        copy.deepcopy(model),
-        loss_of,
-        data,
-        trial,
-        generator,
-        share(batch_size),
-        1e-4,
-        precision,
-    )
-    for _ in train(*run):
+    """How many steps fit into so many minutes here: a short trial on a copy of `model` tells.
+
+    The trial is made as the run is: processes that train together also wait for each other in it.
+    """
+    generator, times, twin = torch.Generator().manual_seed(0), [], copy.deepcopy(model)
+    how = (data, trial, generator, share(batch_size), 1e-4, precision)
+    for _ in train(twin, shared(twin, loss_of), *how):
         times.append(time.perf_counter())
     seconds = torch.tensor((times[-1] - times[2]) / (trial - 3))  # the first ones are slower
     if distributed.is_initialized():

@@ -1,7 +1,9 @@
 """Classifier-free guidance: more of what was asked for (lesson 08)."""
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -38,9 +40,11 @@ def guided(
     Both are asked in one call with null, in two without, and only one where w means told or untold
     alone. precision: the context of the calls, as for `train`. interval: the first and last time,
     such as (200, 800), at which there is guidance; at others the model is told, and nothing more
-    (Kynkaanniemi et al. 2024). Raises ValueError for an interval that is upside down, and where
-    there are more or fewer contexts than xt.
+    (Kynkaanniemi et al. 2024). Raises ValueError where w is not a finite number, for an interval
+    that is upside down, and where there are more or fewer contexts than xt.
     """
+    if not isinstance(w, Real) or not math.isfinite(w):
+        raise ValueError(f"The guidance w is a finite number, such as 3.0; this one is {w!r}.")
     low, high = interval or (0, float("inf"))
     if not low <= high:
         raise ValueError(f"The interval {interval} is upside down: the smaller time comes first.")

@@ -57,13 +57,17 @@ def check_pictures(images: Tensor, channels: int, multiple: int) -> Tensor:
 
     Raises ValueError, with what to do, where they are something else.
     """
+    if not isinstance(images, Tensor):
+        raise ValueError(f"Pictures are a tensor, of N x {channels} x H x W; got {type(images)}.")
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(
             f"Pictures are floats, N x {channels} x H x W; got {[*images.shape]}, {images.dtype}. "
             f"Of a single one make images[None]."
         )
     if images.shape[1] == 4:
-        raise ValueError("These pictures have alpha: lay them on a background, which alpha is not.")
+        raise ValueError(
+            "These pictures have a fourth channel, alpha: lay them on a background and give its 3."
+        )
     if images.shape[1] not in (1, channels):
         raise ValueError(f"Pictures have {channels} channels or 1; these {images.shape[1]}.")
     if not images.abs().max() <= 1:
@@ -131,11 +135,14 @@ class LatentDiffusion(ModelParts):
     def encode(self, prompts: str | Sequence[str]) -> Tensor:
         """One caption or N captions as contexts, N x length x width; what is too long is cut.
 
-        Raises ValueError where there is no caption; "" is one.
+        Raises ValueError where there is no caption, or what is none; "" is one.
         """
-        if not isinstance(prompts, str) and len(prompts) == 0:
+        texts = [prompts] if isinstance(prompts, str) else [*prompts]
+        if not texts:
             raise ValueError("There is no caption in this list: to say nothing, give [''].")
-        ids = self.tokenizer.encode(prompts).to(self.unet.conv_in.weight.device)
+        if others := [text for text in texts if not isinstance(text, str)]:
+            raise ValueError(f"A caption is a string; this one is {others[0]!r:.80}.")
+        ids = self.tokenizer.encode(texts).to(self.unet.conv_in.weight.device)
         return self.text_encoder(ids)[0]
 
     @torch.no_grad()

@@ -62,10 +62,15 @@ class GuidedDiffusion(LatentDiffusion):
         """What `sample` and `repaint` call; prompts: one for each of `number` pictures, or for all.
 
         guidance: w, as Stable Diffusion counts it. negative: captions in the place of the null
-        caption "": the pictures are led away from them. interval: as for `guided`.
+        caption "": the pictures are led away from them. interval: as for `guided`. Raises
+        ValueError where there are several negatives, but not one for each picture.
         """
         told, null = self.encode(prompts), self.encode(negative)
         told = told.expand(number, -1, -1) if len(told) == 1 else told
+        if len(null) not in (1, len(told)):
+            raise ValueError(
+                f"{len(null)} negatives for {len(told)} pictures: one, or one for each."
+            )
         return guided(self.listen, told, guidance, null, interval=interval)
 
     def walk(

@@ -11,7 +11,7 @@ from course_utils.built.schedule import NoiseSchedule
 from course_utils.built.steps import ddim_step, ddpm_step, dpmpp_2m_step, euler_step, heun_step
 
 
-def check_request(path: Sequence[int], T: int, sampler: str, eta: float, generator) -> None:
+def check_request(path: Sequence[int], T: int, sampler: str, eta: float) -> None:
     """Raise ValueError, with what to do, where `sample` was asked for something impossible."""
     samplers = ("ddpm", "ddim", "euler", "heun", "dpmpp_2m")
     if sampler not in samplers:
@@ -26,10 +26,6 @@ def check_request(path: Sequence[int], T: int, sampler: str, eta: float, generat
         raise ValueError(f"A path descends, from noise to picture; this one is {path!r:.80}.")
     if not 0 <= eta <= 1:
         raise ValueError(f"eta lies between 0 (no new noise) and 1 (as DDPM), not at {eta!r}.")
-    if generator is None and (sampler == "ddpm" or (sampler == "ddim" and eta > 0)):
-        raise ValueError(
-            f"{sampler} draws noise here: give it generator=torch.Generator().manual_seed(0)."
-        )
 
 
 def x0_estimator(
@@ -50,8 +46,16 @@ def x0_estimator(
     return estimate
 
 
-def fresh_noise(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal noise of x's shape and type, drawn where the generator lives."""
+def fresh_noise(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Standard normal noise of x's shape and type, drawn where the generator lives.
+
+    Raises ValueError where there is no generator.
+    """
+    if not isinstance(generator, torch.Generator):
+        raise ValueError(
+            f"Noise is drawn here: give generator=torch.Generator().manual_seed(0), "
+            f"not {generator!r}."
+        )
     drawn = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype)
     return drawn.to(x.device)
 
@@ -82,7 +86,7 @@ def sample(
     reached, x there, and the estimate of x0 that the step started from.
     Raises ValueError where one of these is something else.
     """
-    check_request(path, schedule.T, sampler, eta, generator)
+    check_request(path, schedule.T, sampler, eta)
     estimate = x0_estimator(denoise, kind, clamp, schedule)
     last = None
     for t, s in pairwise(int(t) for t in path):

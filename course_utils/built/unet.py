@@ -144,9 +144,7 @@ class UNet(nn.Module):
         first, deepest, time = widths[0], widths[-1], 4 * widths[0]
         make = Maker(time, heads, context_width, groups, scale_shift)
         self.channels, self.context_width = channels, context_width
-        self.multiple = patch * 2 ** (
-            len(widths) - 1
-        )  # H and W can be halved where it divides them
+        self.multiple = patch * 2 ** (len(widths) - 1)  # H and W can be halved if it divides them
         self.time = nn.Sequential(nn.Linear(first, time), nn.SiLU(), nn.Linear(time, time))
         self.fold, self.unfold = nn.PixelUnshuffle(patch), nn.PixelShuffle(patch)
         self.conv_in = nn.Conv2d(channels * patch**2, first, 3, padding=1)
