@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))  # the folder of `tools`
 from tools import long_run, train_emoji_clip, train_emoji_unet, train_emoji_vae  # noqa: E402
 
 STAGES = ((train_emoji_vae, 0.34), (train_emoji_clip, 0.05), (train_emoji_unet, 0.43))
-"""The scripts, and the part of the time that each trains; the rest is for starting and measuring."""
+"""The scripts, and the part of the time in which each trains; the rest goes into measuring."""
 
 
 def unfinished() -> tuple:
