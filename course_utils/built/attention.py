@@ -11,9 +11,9 @@ from torch.nn.functional import scaled_dot_product_attention
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """softmax(q k^T / sqrt(D)) v, and the softmax itself (Vaswani et al. 2017, eq. 1).
 
-    q: ... x L x D queries; k: ... x S x D keys; v: ... x S x V values. mask: booleans that
+    q: ... x L x D queries; k: ... x S x D keys; v: ... x S x E values. mask: booleans that
     broadcast to ... x L x S, True where a query may look; each query needs one key at least.
-    Returns ... x L x V results and ... x L x S maps, whose rows are weights that sum to 1.
+    Returns ... x L x E results and ... x L x S maps, whose rows are weights that sum to 1.
     """
     D = q.shape[-1]
     scores = q @ k.transpose(-2, -1) / D**0.5  # ... x L x S
