@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.two_processes import BATCH, EVERY, PLANNED, RATE, SEED, data, network, squared_error
+from tools import long_run
 from tools.long_run import share
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +44,22 @@ def in_one_process():
         rate.step()
         losses.append(loss.item())
     return torch.tensor(losses), [p.flatten().tolist() for p in model.parameters()]
+
+
+def test_the_trial_is_made_as_the_run_is(monkeypatch):
+    """Else processes that wait for each other would be given more steps than fit."""
+    shared, model = [], network()
+
+    def noted(twin, loss_of):
+        shared.append(twin)
+        return loss_of
+
+    monkeypatch.setattr(long_run, "shared", noted)
+    before = [p.tolist() for p in model.parameters()]
+    precision = torch.autocast("cpu", enabled=False)
+    assert long_run.steps_within(0.01, model, squared_error, data(), BATCH, precision) >= 1
+    assert len(shared) == 1 and shared[0] is not model
+    assert [p.tolist() for p in model.parameters()] == before
 
 
 def test_two_processes_train_as_one_does_also_after_being_cut_off(tmp_path):

@@ -8,6 +8,7 @@ settings.
 """
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -44,11 +45,11 @@ def networks(latents: str) -> tuple[dict, dict]:
     A grid of 16 x 16 has a level less in the VAE, and one more in the U-Net, which is half as wide.
     Raises ValueError for other grids.
     """
-    height, width, channels = map(int, latents.split("x"))
-    if (height, width) not in {(8, 8), (16, 16)}:
+    asked = re.fullmatch(r"(8x8|16x16)x([1-9]\d*)", latents)
+    if asked is None:
         raise ValueError(f"The grids are 8x8 and 16x16, as in 8x8x12; not {latents!r}.")
-    vae, unet = train_emoji_vae.NETWORK | {"latent": channels}, dict(train_emoji_unet.NETWORK)
-    if height == 16:
+    vae, unet = train_emoji_vae.NETWORK | {"latent": int(asked[2])}, dict(train_emoji_unet.NETWORK)
+    if asked[1] == "16x16":
         vae["widths"] = vae["widths"][:-1]
         unet["widths"] = (unet["widths"][0] // 2, *unet["widths"])
         unet["attend"] = (False, *unet["attend"])
@@ -73,30 +74,41 @@ def trained(
     return ema.model.eval(), steps
 
 
-def measure(pipe: StableDiffusion, values: dict) -> dict:
-    """Train for one row's settings, told by the text encoder of `pipe`; its measured columns."""
-    started, device = time.perf_counter(), training.device()
-    vae_made, unet_made = networks(values["latents"])
-    torch.manual_seed(values["seed"])
-    (images, _, drawings), unseen = datasets.emoji(64), datasets.emoji(64, "held_out")[0]
-    tool, minutes = train_emoji_vae, values["vae_minutes"]
-    how = (minutes, tool.BATCH, tool.LEARNING_RATE, values["seed"])
-    vae, steps = trained(AutoencoderKL(**vae_made).to(device), tool.loss_of, (images,), *how)
+def trained_vae(made: dict, minutes: float, seed: int) -> tuple[AutoencoderKL, dict]:
+    """A VAE after so many minutes, with its scale; and its columns."""
+    images, unseen = datasets.emoji(64)[0], datasets.emoji(64, "held_out")[0]
+    tool = train_emoji_vae
+    how = (tool.loss_of, (images,), minutes, tool.BATCH, tool.LEARNING_RATE, seed)
+    vae, steps = trained(AutoencoderKL(**made).to(training.device()), *how)
     some = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:512]
     vae.scale = tool.measured_scale(vae, images[some])
     psnr = scores.psnr(tool.come_back(vae, unseen), unseen).mean().item()
-    row = {"vae_weights": count(vae), "vae_steps": steps, "psnr_held_out": f"{psnr:.2f}"}
-    tool, minutes = train_emoji_unet, values["unet_minutes"]
-    how = (minutes, tool.BATCH, tool.LEARNING_RATE, values["seed"])
-    told = tool.Told(pipe.tokenizer, pipe.text_encoder, device)
+    return vae, {"vae_weights": count(vae), "vae_steps": steps, "psnr_held_out": f"{psnr:.2f}"}
+
+
+def trained_unet(
+    made: dict, vae: AutoencoderKL, pipe: StableDiffusion, minutes: float, seed: int
+) -> tuple[UNet, dict]:
+    """A U-Net after so many minutes on the latents of `vae`; and its columns."""
+    tool, device, text = train_emoji_unet, training.device(), pipe.text_encoder
+    images, _, drawings = datasets.emoji(64)
     data = (tool.encoded(vae, images), *caption_ids(pipe.tokenizer, drawings))
-    context_width = pipe.text_encoder.norm.normalized_shape[0]
-    unet = UNet(vae.latent, **unet_made, context_width=context_width).to(device)
-    unet, steps = trained(unet, told, data, *how)
-    row |= {"unet_weights": count(unet), "unet_steps": steps}
-    parts = (pipe.tokenizer, pipe.text_encoder, unet, vae)
+    told = tool.Told(pipe.tokenizer, text, device)
+    unet = UNet(vae.latent, **made, context_width=text.norm.normalized_shape[0]).to(device)
+    unet, steps = trained(unet, told, data, minutes, tool.BATCH, tool.LEARNING_RATE, seed)
+    return unet, {"unet_weights": count(unet), "unet_steps": steps}
+
+
+def measure(pipe: StableDiffusion, values: dict) -> dict:
+    """Train for one row's settings, told by the text encoder of `pipe`; its measured columns."""
+    started, seed = time.perf_counter(), values["seed"]
+    vae_made, unet_made = networks(values["latents"])
+    torch.manual_seed(seed)
+    vae, row = trained_vae(vae_made, values["vae_minutes"], seed)
+    unet, more = trained_unet(unet_made, vae, pipe, values["unet_minutes"], seed)
+    tool, parts = train_emoji_unet, (pipe.tokenizer, pipe.text_encoder, unet, vae)
     model = StableDiffusion(*parts, tool.SCHEDULE, tool.KIND, tool.SPACING, size=64)
-    row |= read(model, values["pictures"], values["seed"])
+    row |= more | read(model, values["pictures"], seed)
     return row | {"seconds": round(time.perf_counter() - started)}
 
 
