@@ -65,3 +65,16 @@ def test_a_run_that_was_cut_off_goes_on_number_for_number(small, monkeypatch):
     assert all(torch.equal(again[name], weight) for name, weight in whole.items())
     keep = ("step", "loss", "psnr_held_out")
     assert [[r[k] for k in keep] for r in curve(small)] == [[r[k] for k in keep] for r in lines]
+
+
+def test_a_decoder_that_goes_on_alone_leaves_the_latents_as_they_were(small):
+    tool.main("--steps", "2")
+    before = layout.load_vae(small / "vae")
+    tool.main("--decoder", "--steps", "2")
+    after = layout.load_vae(small / "vae")
+    assert after.scale == before.scale
+    weights = after.state_dict()
+    for name, weight in before.state_dict().items():
+        belongs_to_encoder = name.startswith(("encoder.", "quant."))
+        assert torch.equal(weights[name], weight) == belongs_to_encoder, name
+    assert [row["step"] for row in curve(small)] == ["2", "2"]

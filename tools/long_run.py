@@ -87,14 +87,19 @@ def steps_within(
     return max(1, int(60 * minutes / seconds.item()))
 
 
-def arguments(about: str, given: Sequence[str], steps: int) -> argparse.Namespace:
-    """What a training script was asked for; `about` is its docstring, `steps` its own length."""
+def arguments(about: str, given: Sequence[str], steps: int, **flags: str) -> argparse.Namespace:
+    """What a training script was asked for; `about` is its docstring, `steps` its own length.
+
+    flags: options of this script alone, and what each does.
+    """
     parser = argparse.ArgumentParser(description=about.splitlines()[0].split(": `")[0])
     parser.add_argument("--steps", type=int, default=steps, help="length of the run")
     parser.add_argument("--minutes", type=float, help="as many steps as fit into these, instead")
     parser.add_argument(
         "--go-on", action="store_true", help="begin with the weights that are there, not at random"
     )
+    for name, what in flags.items():
+        parser.add_argument(f"--{name}", action="store_true", help=what)
     return parser.parse_args(given)
 
 

@@ -5,8 +5,9 @@ at random. It runs on a GPU where there is one. Every 400 steps the state is wri
 downloads/train_emoji_vae.safetensors, from where a run that was cut off goes on; the averaged
 weights to data/checkpoints/emoji/vae, in half precision and in diffusers' layout; a line to its
 curve.csv; and a picture of held-out drawings, above, and what comes back, below, to
-downloads/emoji_vae.png. The scaling factor is measured on drawings of the training set. `--help`
-lists the options.
+downloads/emoji_vae.png. The scaling factor is measured on drawings of the training set. With
+`--decoder` the decoder alone goes on, and the latents stay those that the U-Net was trained with.
+`--help` lists the options.
 """
 
 import copy
@@ -76,7 +77,9 @@ def write(model: AutoencoderKL, images: Tensor, unseen: Tensor, counts: dict[str
 
 
 def main(*arguments: str) -> None:
-    asked = long_run.arguments(__doc__, arguments, STEPS)
+    alone = "as --go-on, but the encoder stays as it is, so that the U-Net still fits"
+    asked = long_run.arguments(__doc__, arguments, STEPS, decoder=alone)
+    asked.go_on |= asked.decoder
     long_run.join()
     generator, device = training.seed(SEED), training.device()
     images, unseen = datasets.emoji(64)[0], datasets.emoji(64, "held_out")[0]
@@ -84,6 +87,9 @@ def main(*arguments: str) -> None:
     model = AutoencoderKL(**NETWORK).to(device)
     if asked.go_on:
         model.load_state_dict(layout.load_vae(FOLDER).state_dict())
+    if asked.decoder:
+        for part in (model.encoder, model.quant):
+            part.requires_grad_(False)
     precision = training.autocast(device)
     steps = long_run.planned(asked, STATE, model, loss_of, (images,), BATCH, precision)
     long_run.begin_curve(FOLDER / "curve.csv", asked, STATE)
