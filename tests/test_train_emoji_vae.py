@@ -1,6 +1,7 @@
 """The VAE's training script, small: what it writes, and that a run that was cut off goes on."""
 
 import csv
+import shutil
 
 import pytest
 import torch
@@ -46,9 +47,14 @@ def test_it_writes_a_folder_that_loads_with_its_curve_and_a_picture(small):
     assert not (small / "state.safetensors").exists()
 
 
-def test_a_run_that_was_cut_off_goes_on_number_for_number(small, monkeypatch):
-    tool.main("--steps", "6")
+@pytest.mark.parametrize("flags", [(), ("--decoder",)])
+def test_a_run_that_was_cut_off_goes_on_number_for_number(small, monkeypatch, flags):
+    tool.main("--steps", "2")
+    shutil.copytree(small / "vae", small / "before")
+    tool.main(*flags, "--steps", "6")
     whole, lines = layout.load_vae(small / "vae").state_dict(), curve(small)
+    shutil.rmtree(small / "vae")
+    shutil.copytree(small / "before", small / "vae")
     write = tool.write
 
     def cut_off(model, images, unseen, counts):
@@ -58,9 +64,9 @@ def test_a_run_that_was_cut_off_goes_on_number_for_number(small, monkeypatch):
 
     monkeypatch.setattr(tool, "write", cut_off)
     with pytest.raises(KeyboardInterrupt):
-        tool.main("--steps", "6")
+        tool.main(*flags, "--steps", "6")
     monkeypatch.setattr(tool, "write", write)
-    tool.main("--steps", "6")
+    tool.main(*flags, "--steps", "6")
     again = layout.load_vae(small / "vae").state_dict()
     assert all(torch.equal(again[name], weight) for name, weight in whole.items())
     keep = ("step", "loss", "psnr_held_out")
