@@ -2,13 +2,14 @@
 PYTHON ?= python3
 LESSON ?=
 VENV := .venv
-BIN := $(VENV)/bin
-# The same settings for `make run` and for the tests: their outputs are compared. One thread each,
-# since the tests run two lessons side by side, and threads that wait for each other do so badly; and
-# no Stable Diffusion from this machine's cache, so that lesson 14 is the same everywhere.
-SETTINGS := TQDM_DISABLE=1 COURSE_CAMERA=sample COURSE_BUDGET=1 OMP_NUM_THREADS=1 HF_HUB_CACHE=/nonexistent
+# On Windows, where make comes with Git Bash, a virtual environment has its programs elsewhere.
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+# For test-unit: "lowest" or "newest" puts these versions of all packages into .venv first, where they
+# stay; without it they are as they are. Both need --upgrade: uv else keeps what is there and fits.
+VERSIONS ?=
+UPGRADE := --upgrade $(if $(filter lowest,$(VERSIONS)),--resolution lowest-direct)
 
-.PHONY: help start test test-full test-browser run sync badges measure lint site
+.PHONY: help start progress test test-unit test-gpu test-full test-browser test-colab colab colab-versions run sync badges measure lint site
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -33,21 +34,48 @@ start: $(VENV)/installed  ## install the course and open it in JupyterLab
 	@# the course as its root, Jupyter opens the lessons' links to what is not in notebooks/.
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/jupyter lab --ServerApp.root_dir=. notebooks/00_start_here.ipynb
 
+progress: $(VENV)/installed  ## lessons done, exercises right, and what to do next
+	@$(BIN)/python -m course_utils.checks.progress
+
 test: $(VENV)/installed-dev  ## unit tests, lesson rules, every cell of every lesson; one lesson: make test LESSON=03
-	$(SETTINGS) $(BIN)/python -m pytest --nbval -n 2 --dist loadfile $(if $(LESSON),-k "$(LESSON)_")
+	$(BIN)/python -m pytest --nbval -n 2 --dist loadfile $(if $(LESSON),-k "$(LESSON)_")
+
+test-unit: $(VENV)/installed-dev  ## the unit tests alone; with the lowest packages allowed, or the newest: make test-unit VERSIONS=lowest
+ifneq ($(VERSIONS),)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m uv pip install --quiet $(UPGRADE) -r requirements.txt -e ".[dev]"
+endif
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
 test-full: $(VENV)/installed-dev  ## Stable Diffusion at its own size against diffusers: minutes, 8 GB of memory, 4 GB of disk
 	$(BIN)/python -m pytest -m full tests/test_full_size.py
+
+# The lessons' cells are run and their claims checked (lax: another processor rounds otherwise, so the
+# printed numbers are not compared with those that were committed).
+test-gpu: $(VENV)/installed-dev  ## what needs an NVIDIA GPU: unit tests, a training under torchrun, lessons 06, 11, 13 and 14
+	$(BIN)/python -m pytest -m gpu tests
+	$(BIN)/python -m pytest --nbval-lax notebooks/06_*.ipynb notebooks/11_*.ipynb notebooks/13_*.ipynb notebooks/14_*.ipynb
 
 test-browser: $(VENV)/installed-dev  ## lessons 00, 01 and 13 in JupyterLab, in Chromium: some ten minutes; pictures in screenshots/
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[browser]"
 	$(BIN)/python -m pytest -m browser tests/test_browser.py
 
+# Needs no .venv. Colab's Python, 3.13, makes an environment of its own in .colab.
+test-colab:  ## every lesson with the packages of Google Colab and each of its two OpenCVs: make PYTHON=python3.13 test-colab LESSON=03
+	$(PYTHON) tools/try_colab.py $(LESSON)
+
+colab-versions:  ## read anew which packages Google Colab has, for test-colab
+	$(PYTHON) tools/colab_versions.py
+
+colab:  ## pack what is committed as diffusion-course.zip, to upload to Google Colab
+	git archive --format=zip --prefix=course/ --output=diffusion-course.zip HEAD
+	@echo "diffusion-course.zip is packed: the set-up cell of each lesson asks for it in Colab."
+
 run: $(VENV)/installed-dev  ## execute lessons and keep their outputs: make run LESSON=03
-	$(SETTINGS) $(BIN)/python tools/lessons.py run $(LESSON)
+	$(BIN)/python -m tools.lessons run $(LESSON)
 
 sync: $(VENV)/installed-dev  ## copy course_utils/built, set-up cells and measured times into the lessons
-	$(BIN)/python tools/lessons.py sync $(LESSON)
+	$(BIN)/python -m tools.lessons sync $(LESSON)
 
 badges: sync  ## after setting the repository's address in pyproject.toml: stamp it into the lessons
 
@@ -56,9 +84,9 @@ site: $(VENV)/installed-dev  ## the reading edition: a web site of the lessons a
 	@echo "Open site/build/html/index.html in a browser."
 
 measure: $(VENV)/installed-dev  ## time every lesson on this machine and write data/measured.json
-	$(SETTINGS) OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(BIN)/python tools/measure.py $(LESSON)
-	$(BIN)/python tools/lessons.py sync
+	$(BIN)/python -m tools.measure $(LESSON)
+	$(BIN)/python -m tools.lessons sync
 
 lint: $(VENV)/installed-dev  ## ruff, and: no lesson shows stale code or stale outputs
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/python tools/lessons.py check
+	$(BIN)/python -m tools.lessons check

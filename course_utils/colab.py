@@ -12,6 +12,13 @@ from course_utils import ROOT
 
 NOT_NEEDED = {"jupyter", "nbval"}
 """What only a Jupyter of one's own, or the tests, need."""
+OPENCV = {
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+}
+"""Packages that all write one module, cv2: any will do, and a second one spoils the first."""
 
 
 def canonical(requirement: str) -> str:
@@ -36,9 +43,27 @@ def missing(requirements: Path = ROOT / "requirements.txt") -> list[str]:
     """The lines of a requirements file whose package is not installed in any version."""
     lines = [line.split("#")[0].strip() for line in requirements.read_text().splitlines()]
     have = installed().keys() | NOT_NEEDED
+    have |= OPENCV if have & OPENCV else set()
     return [
         line for line in lines if line and not line.startswith("-") and canonical(line) not in have
     ]
+
+
+def is_here() -> bool:
+    """Whether this is a notebook in Google Colab."""
+    return "google.colab" in sys.modules
+
+
+def say_where_links_lead(repository: str) -> None:
+    """Print where the other lessons are: a lesson's links to them are made for Jupyter and GitHub.
+
+    They are relative, and in Colab they lead somewhere only from a notebook opened from GitHub.
+    """
+    if "github.com" in repository:
+        place = repository.replace("github.com", "colab.research.google.com/github", 1)
+        print(f"All lessons in Colab: {place}")
+    else:
+        print("The links to other lessons lead nowhere here: open each one as you opened this one.")
 
 
 def install_missing(requirements: Path = ROOT / "requirements.txt") -> None:

@@ -3,6 +3,7 @@
 The training loop itself is `course_utils.built.train`; lesson 02 builds it.
 """
 
+import math
 import os
 import random
 import signal
@@ -10,16 +11,10 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 from tqdm import tqdm
-
-from course_utils import files
 
 
 def device() -> torch.device:
@@ -90,7 +85,8 @@ def _interrupt_as_flag() -> Iterator[threading.Event]:
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        if signal.getsignal(signal.SIGINT) is handler:  # else a later loop has it by now
+            signal.signal(signal.SIGINT, before)
 
 
 def progress(losses: Iterable[float], total: int) -> Iterator[float]:
@@ -98,14 +94,22 @@ def progress(losses: Iterable[float], total: int) -> Iterator[float]:
 
     When the learner interrupts the cell, the loop ends after the step it is in and returns
     normally: the model keeps what it has learned. A second interrupt stops the step itself, with
-    KeyboardInterrupt. `losses` yields one number a step; `total` is the number of steps.
+    KeyboardInterrupt. `losses` yields one number a step; `total` is the number of steps. Raises
+    FloatingPointError where one is nan or infinite: also for loops of the learner's own.
     """
     done = 0
-    # To stdout: what stderr gets, Jupyter shows on the red of an error.
-    bar = tqdm(total=total, unit="step", mininterval=0.5, file=sys.stdout)
+    # To stdout: what stderr gets, Jupyter shows on the red of an error. At position 0: below a bar
+    # that was left by `break` and is still open, tqdm would print a new line at every step.
+    bar = tqdm(total=total, unit="step", mininterval=0.5, file=sys.stdout, position=0)
     with _interrupt_as_flag() as asked, bar:
         for loss in losses:
             done += 1
+            if not math.isfinite(loss):
+                raise FloatingPointError(
+                    f"The loss of step {done} of {total} is {float(loss)}: training has diverged "
+                    f"and stops here. Make the model anew, and try a smaller learning rate, "
+                    f"float32 in the place of half precision, and data in [-1, 1] without nan."
+                )
             bar.update()
             if done % 10 == 0:
                 bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
@@ -128,68 +132,3 @@ def expect(ok: bool, claim: str, *, done: int, planned: int) -> None:
         return
     assert ok, f"This run should have reached: {claim}. Run the lesson again from its top."
     print(f"Reached: {claim}.")
-
-
-def write_tensors(path: str | Path, tensors: dict[str, Tensor], **notes: object) -> Path:
-    """Write tensors to `path` (.safetensors), whole or not at all.
-
-    A full disk or a killed kernel leaves the older file as it was (`files.whole`). `notes` are kept
-    in the file's header as text. Raises OSError where the file cannot be written.
-    """
-    # Copies, as the format knows neither shared memory nor strides.
-    copies = {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in tensors.items()
-    }
-    with files.whole(path) as beside:
-        try:
-            save_file(copies, beside, {key: str(value) for key, value in notes.items()})
-        except SafetensorError as error:  # which is no OSError, whatever the disk says
-            raise OSError(str(error)) from error
-    return Path(path)
-
-
-def save_checkpoint(path: str | Path, model: nn.Module, **notes: object) -> Path:
-    """Write a model's weights to `path` (.safetensors), whole or not at all.
-
-    Weights that the model shares under two names are written under both. `notes` are kept in the
-    file's header as text. Raises OSError where the file cannot be written.
-    """
-    return write_tensors(path, model.state_dict(), **notes)
-
-
-def load_checkpoint(path: str | Path, model: nn.Module) -> nn.Module:
-    """Load weights that `save_checkpoint` wrote into `model`, and return the model.
-
-    Raises FileNotFoundError where there is no such file, and ValueError where the file is damaged
-    or belongs to another model.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no checkpoint {path}. Train the model first, or `git pull`."
-        )
-    try:
-        weights = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path.name} is damaged or only half there ({error}). Delete it; then train again, or "
-            f'restore the course\'s file with `git checkout "{path}"`.'
-        ) from error
-    _check_same_layout(path.name, weights, model.state_dict())
-    model.load_state_dict(weights)
-    return model
-
-
-def _check_same_layout(name: str, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
-    differing = sorted(
-        key
-        for key in found.keys() | wanted.keys()
-        if key not in found or key not in wanted or found[key].shape != wanted[key].shape
-    )
-    if differing:
-        raise ValueError(
-            f"{name} holds the weights of another model: {len(differing)} tensors differ in name "
-            f"or shape, the first is {differing[0]!r}. Build the model with the arguments it was "
-            f"trained with."
-        )

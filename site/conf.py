@@ -26,6 +26,7 @@ include_patterns = [
     "notebooks/[0-9]*.ipynb",
     "notebooks/solutions/[0-9]*.ipynb",
     "data/**.md",
+    "docs/*.md",
     "images/*.md",
     "site/solutions.md",
 ]
@@ -75,7 +76,9 @@ notebooks/[0-9]*
 :caption: Beside the lessons
 
 site/solutions
+docs/*
 [A-Z]*
+docs/*
 data/**
 images/*
 ```

@@ -7,32 +7,38 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from course_utils.built.attention import Attention, attention, causal_mask, recorded_maps
-from course_utils.built.transformer import CrossBlock
+from course_utils.built.transformer import BasicTransformerBlock
 
 
 def normal(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def pair(width=24, heads=4, context_width=None, bias=True):
+def pair(width=24, heads=4, cross_attention_dim=None, bias=True):
     """torch's layer with random weights (its biases start at 0), and ours with the same."""
     torch.manual_seed(0)
     theirs = nn.MultiheadAttention(
-        width, heads, bias=bias, batch_first=True, kdim=context_width, vdim=context_width
+        width,
+        heads,
+        bias=bias,
+        batch_first=True,
+        kdim=cross_attention_dim,
+        vdim=cross_attention_dim,
     )
     for parameter in theirs.parameters():
         nn.init.normal_(parameter, std=0.3)
-    ours = Attention(width, heads, context_width, bias, out_bias=bias)
-    if context_width is None:
+    ours = Attention(width, heads, cross_attention_dim, bias, out_bias=bias)
+    if cross_attention_dim is None:
         weights = theirs.in_proj_weight.chunk(3)
     else:
         weights = theirs.q_proj_weight, theirs.k_proj_weight, theirs.v_proj_weight
     with torch.no_grad():
-        for i, (layer, weight) in enumerate(zip((ours.q, ours.k, ours.v), weights, strict=True)):
+        layers = ours.to_q, ours.to_k, ours.to_v
+        for i, (layer, weight) in enumerate(zip(layers, weights, strict=True)):
             layer.weight.copy_(weight)
             if bias:
                 layer.bias.copy_(theirs.in_proj_bias.chunk(3)[i])
-    ours.out.load_state_dict(theirs.out_proj.state_dict())
+    ours.to_out.load_state_dict(theirs.out_proj.state_dict())
     return ours, theirs
 
 
@@ -67,7 +73,7 @@ def test_self_attention_is_torchs_layer(heads, bias, causal, return_maps):
 
 @pytest.mark.parametrize("bias", [False, True])
 def test_cross_attention_is_torchs_layer(bias):
-    ours, theirs = pair(context_width=10, bias=bias)
+    ours, theirs = pair(cross_attention_dim=10, bias=bias)
     x, context = normal(2, 6, 24), normal(2, 3, 10, seed=1)
     wanted, maps = theirs(x, context, context, average_attn_weights=False)
     found, ours_maps = ours(x, context, return_maps=True)
@@ -79,12 +85,9 @@ def test_cross_attention_is_torchs_layer(bias):
 def test_stable_diffusions_biases_out_alone():
     torch.manual_seed(0)
     theirs = TheirAttention(32, cross_attention_dim=12, heads=4, dim_head=8)
-    ours = Attention(32, 4, context_width=12, bias=False)
-    names = {"to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "out"}
-    state = theirs.state_dict()
-    ours.load_state_dict(
-        {f"{names[k.rpartition('.')[0]]}.{k.rpartition('.')[2]}": v for k, v in state.items()}
-    )
+    ours = Attention(32, 4, cross_attention_dim=12, bias=False)
+    state = {k.replace("to_out.0", "to_out"): v for k, v in theirs.state_dict().items()}
+    ours.load_state_dict(state)
     x, context = normal(2, 5, 32), normal(2, 7, 12, seed=1)
     torch.testing.assert_close(ours(x, context), theirs(x, context), rtol=1e-5, atol=1e-5)
 
@@ -126,30 +129,30 @@ def test_the_scale_keeps_the_variance_of_scores_at_one():
 
 def test_maps_are_recorded_where_asked_and_nothing_changes():
     torch.manual_seed(0)
-    block = CrossBlock(16, 2, 6)
+    block = BasicTransformerBlock(16, 2, 6)
     x, context = normal(3, 4, 16), normal(3, 5, 6, seed=1)
     before = block(x, context)
     with recorded_maps(block) as found:
         assert torch.equal(block(x, context), before)
         block(x, context)
     assert {name: [m.shape for m in maps] for name, maps in found.items()} == {
-        "self_attention": [(3, 2, 4, 4)] * 2,
-        "cross_attention": [(3, 2, 4, 5)] * 2,
+        "attn1": [(3, 2, 4, 4)] * 2,
+        "attn2": [(3, 2, 4, 5)] * 2,
     }
-    h = x + block.self_attention(block.norm1(x))
-    _, wanted = block.cross_attention(block.norm2(h), context, return_maps=True)
-    torch.testing.assert_close(found["cross_attention"][0], wanted)
-    with recorded_maps(block, "cross") as some:
+    h = x + block.attn1(block.norm1(x))
+    _, wanted = block.attn2(block.norm2(h), context, return_maps=True)
+    torch.testing.assert_close(found["attn2"][0], wanted)
+    with recorded_maps(block, "attn2") as some:
         block(x, context)
-    assert list(some) == ["cross_attention"]
+    assert list(some) == ["attn2"]
     block(x, context)
-    assert len(some["cross_attention"]) == 1  # it has stopped
+    assert len(some["attn2"]) == 1  # it has stopped
 
 
 def test_wrong_shapes_are_refused_with_a_reason():
     with pytest.raises(ValueError, match="multiple of the heads; got 10 and 3"):
         Attention(10, 3)
-    layer = Attention(8, 2, context_width=6)
+    layer = Attention(8, 2, cross_attention_dim=6)
     x = torch.zeros(2, 5, 8)
     with pytest.raises(ValueError, match=r"N x L x 8 numbers; got \[2, 5, 9\]"):
         layer(torch.zeros(2, 5, 9), torch.zeros(2, 3, 6))

@@ -2,17 +2,23 @@
 
 import base64
 import io
+import os
+import re
+import struct
 import sys
+import time
 import types
+import zlib
+from pathlib import Path
 
 import cv2
 import imageio.v3 as imageio
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
-from course_utils import camera
-from course_utils.camera import CameraError, save_photo, take_photo
+from course_utils.notebook import camera, colab_camera, frames
+from course_utils.notebook.camera import CameraError, save_photo, take_photo
 
 RED, GREEN, WHITE = (255, 0, 0), (0, 128, 0), (255, 255, 255)
 
@@ -64,6 +70,7 @@ class FakeCapture:
 def webcam(monkeypatch):
     fake = type("Capture", (FakeCapture,), {"made": []})
     monkeypatch.setattr(cv2, "VideoCapture", fake)
+    monkeypatch.setattr(frames, "SECONDS_TO_WAKE", 0.2)
     return fake
 
 
@@ -105,6 +112,97 @@ def test_webcam_without_a_picture(webcam, settings, says, capsys):
     assert all(capture.released for capture in webcam.made)
 
 
+class Script(FakeCapture):
+    """A webcam that gives what `gives` lists, an error or a frame, and the last one ever after."""
+
+    gives: list = []
+
+    def read(self):
+        self.reads += 1
+        frame = self.gives[min(self.reads, len(self.gives)) - 1]
+        if isinstance(frame, Exception):
+            raise frame
+        return frame is not None, frame
+
+
+BLUE_FRAME = np.full((48, 64, 3), (200, 0, 0), np.uint8)  # blue, green, red
+NOTHING = np.zeros((0, 0, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [None],
+        [None] * 20,
+        [NOTHING],
+        [np.zeros_like(BLUE_FRAME)] * 40,
+        [cv2.error("can't grab frame")],
+        [BLUE_FRAME, None],
+        [None, NOTHING, np.zeros_like(BLUE_FRAME), cv2.error("busy")],
+    ],
+    ids=["none", "nones", "empty", "black", "error", "gap", "all"],
+)
+def test_a_webcam_that_wakes_up_slowly_is_waited_for(webcam, monkeypatch, before, capsys):
+    script = type("Script", (Script,), {"gives": [*before, BLUE_FRAME], "made": []})
+    monkeypatch.setattr(cv2, "VideoCapture", script)
+    monkeypatch.setattr(frames, "SECONDS_TO_WAKE", 5)
+    assert (take_photo() == (0, 0, 200)).all()
+    assert capsys.readouterr().out == "" and script.made[0].released
+
+
+YUYV = np.zeros((48, 64, 2), np.uint8)
+YUYV[..., 0], YUYV[..., 1] = 128, 128  # BT.601: luma 128 is grey 1.164 * (128 - 16) = 130
+
+
+@pytest.mark.parametrize(
+    "frame, colour",
+    [
+        (np.full((48, 64), 90, np.uint8), (90, 90, 90)),
+        (np.full((48, 64, 1), 90, np.uint8), (90, 90, 90)),
+        (np.full((48, 64, 4), (200, 0, 0, 255), np.uint8), (0, 0, 200)),
+        (np.full((48, 64, 3), (65535, 0, 32896), np.uint16), (128, 0, 255)),
+        (np.full((48, 64), 32896, np.uint16), (128, 128, 128)),
+        (np.full((48, 64, 3), (1.0, 0.0, 0.5), np.float32), (128, 0, 255)),
+        (YUYV, (130, 130, 130)),
+        (BLUE_FRAME[:, ::-1], (0, 0, 200)),  # mirrored: not contiguous
+    ],
+    ids=["grey", "grey1", "bgra", "16bit", "grey16", "float", "yuyv", "mirrored"],
+)
+def test_frames_of_odd_kinds_become_rgb(webcam, monkeypatch, frame, colour, capsys):
+    monkeypatch.setattr(cv2, "VideoCapture", type("S", (Script,), {"gives": [frame], "made": []}))
+    image = take_photo()
+    assert is_photo(image) and image.shape == (48, 64, 3) and capsys.readouterr().out == ""
+    assert np.abs(image.astype(int) - colour).max() <= 1
+
+
+@pytest.mark.parametrize("frame", [np.zeros((9, 9, 7), np.uint8), np.ones((4, 4), np.int32)])
+def test_frames_that_are_no_pictures_lead_to_the_sample(webcam, monkeypatch, frame, capsys):
+    script = type("S", (Script,), {"gives": [frame], "made": []})
+    monkeypatch.setattr(cv2, "VideoCapture", script)
+    assert np.array_equal(take_photo(), take_photo("sample"))
+    assert "which is no picture" in capsys.readouterr().out and script.made[0].released
+
+
+def test_a_camera_that_opens_slowly_is_told_of(webcam, monkeypatch, capsys):
+    monkeypatch.setattr(frames, "SECONDS_TO_SAY", 0.05)
+
+    class Slow(webcam):
+        def __init__(self, source):
+            time.sleep(0.3)
+            super().__init__(source)
+
+    monkeypatch.setattr(cv2, "VideoCapture", Slow)
+    take_photo("webcam")
+    printed = capsys.readouterr().out
+    assert printed == "Opening the camera. On Windows that can take a minute.\n"
+    monkeypatch.setattr(cv2, "VideoCapture", webcam)
+    take_photo("webcam")
+    time.sleep(0.1)
+    assert capsys.readouterr().out == ""
+    # OpenCV's own cure, which it reads from the environment.
+    assert os.environ["OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS"] == "0"
+
+
 def test_auto_takes_the_webcam_where_there_is_one(webcam, capsys):
     assert take_photo().shape == (48, 64, 3)
     assert capsys.readouterr().out == ""
@@ -138,8 +236,9 @@ def colab(monkeypatch):
     google, module = types.ModuleType("google"), types.ModuleType("google.colab")
     module.output = types.SimpleNamespace(answer=None, scripts=[])
 
-    def eval_js(script):
+    def eval_js(script, ignore_result=False, timeout_sec=None):
         module.output.scripts.append(script)
+        module.output.limit = timeout_sec
         if isinstance(module.output.answer, Exception):
             raise module.output.answer
         return module.output.answer
@@ -162,13 +261,58 @@ def test_colab_takes_the_photo_in_the_browser(colab, webcam):
     assert "getUserMedia" in script and "finally" in script and ".stop()" in script
 
 
-@pytest.mark.parametrize("answer", [RuntimeError("NotAllowedError: denied"), "", None])
-def test_colab_without_a_picture_falls_back(colab, answer, capsys):
+def data_url(code):
+    return "data:image/jpeg;base64," + code
+
+
+@pytest.mark.parametrize(
+    "answer, says",
+    [
+        (RuntimeError("NotAllowedError: denied"), "the browser gave no picture (NotAllowedError"),
+        (None, "no answer came from the page with the camera. VS Code does not show such pages"),
+        ("late", "no button was pressed within 60 seconds. Run the cell again"),
+        ("", "the browser gave no picture (its answer was empty"),
+        ("data:,", "the browser gave no picture (its answer was empty"),  # a canvas without pixels
+        (data_url(""), "the browser gave no picture (its answer was empty"),
+        ({"error": "?"}, "the browser gave no picture (its answer was empty"),
+        (data_url("////"), "the browser gave no picture (cannot identify"),
+        (data_url("abc"), "the browser gave no picture (Incorrect padding"),
+    ],
+)
+def test_colab_without_a_picture_falls_back(colab, answer, says, capsys):
     colab.answer = answer
     assert np.array_equal(take_photo(), take_photo("sample"))
-    assert "the browser gave no picture" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.startswith("Using the course's sample photograph: ") and says in printed
+    assert printed.count("\n") == 1
     with pytest.raises(CameraError):
         take_photo("colab")
+
+
+def test_colabs_page_has_a_second_button_that_takes_the_sample(colab, capsys):
+    colab.answer = "sample"
+    for source in ("auto", "colab"):
+        assert np.array_equal(take_photo(source), take_photo("sample"))
+        assert capsys.readouterr().out == (
+            "Using the course's sample photograph: you asked for it.\n"
+        )
+    assert "Use the sample" in colab.scripts[0] and 'resolve("sample")' in colab.scripts[0]
+
+
+def test_colabs_page_has_a_time_limit_and_so_has_who_waits_for_it(colab, monkeypatch):
+    monkeypatch.setattr(colab_camera, "SECONDS", 7)
+    take_photo()
+    script = colab.scripts[0]
+    assert "1000 * 7;" in script and 'setTimeout(() => resolve("late")' in script
+    assert "SECONDS" not in script
+    assert 7 < colab.limit < 60  # VS Code never shows the page: nobody but Python can stop
+
+
+def test_an_older_colab_is_asked_without_a_limit(colab):
+    waits, colab.answer = colab.eval_js, "sample"
+    colab.eval_js = lambda script, ignore_result=False: waits(script)
+    assert np.array_equal(take_photo(), take_photo("sample"))
+    assert colab.limit is None
 
 
 def test_colab_elsewhere_is_an_error():
@@ -313,6 +457,98 @@ def test_files_that_are_no_pictures(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
+def png_with(**save):
+    """A red picture 5 x 4 as a PNG file."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (5, 4), RED).save(buffer, "PNG", **save)
+    return buffer.getvalue()
+
+
+def long_text():
+    info = PngImagePlugin.PngInfo()
+    info.add_text("workflow", "x" * 3_000_000, zip=True)
+    return png_with(pnginfo=info)
+
+
+def long_international_text():
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("parameters", "é" * 1_500_000, zip=True)
+    return png_with(pnginfo=info)
+
+
+def damaged_exif():
+    # A TIFF header, and an entry for the orientation that points far behind the end.
+    exif = b"II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x05\x00\xff\xff\xff\x00\xff\xff\xff\x7f"
+    return png_with(exif=b"Exif\x00\x00" + exif)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        long_text,
+        long_international_text,
+        lambda: png_with(icc_profile=bytes(3_000_000)),
+        damaged_exif,
+        lambda: png_with(exif=b"Exif\x00\x00nonsense"),
+        lambda: png_with(icc_profile=b"no profile at all"),
+    ],
+    ids=["text", "itxt", "profile", "exif", "no exif", "no profile"],
+)
+def test_what_is_wrong_beside_the_picture_is_no_trouble(tmp_path, made):
+    (tmp_path / "red.png").write_bytes(made())
+    before = PngImagePlugin.MAX_TEXT_CHUNK
+    assert (take_photo(tmp_path / "red.png") == RED).all()
+    assert PngImagePlugin.MAX_TEXT_CHUNK == before
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("Decompressed data too large for PngImagePlugin.MAX_TEXT_CHUNK"),
+        SyntaxError("broken PNG file"),
+        struct.error("unpack requires a buffer of 4 bytes"),
+        Image.DecompressionBombError("Image size exceeds limit"),
+        IndexError("index out of range"),
+        KeyError("P;7"),
+        ZeroDivisionError("division by zero"),
+        MemoryError(),
+        RuntimeError("could not create decoder object"),
+        zlib.error("Error -3 while decompressing data"),
+        EOFError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("stage", ["open", "load"])
+def test_whatever_a_decoder_raises_names_the_file(tmp_path, monkeypatch, error, stage):
+    (tmp_path / "red.png").write_bytes(png_with())
+
+    def fail(*_, **__):
+        raise error
+
+    where = (Image, "open") if stage == "open" else (PngImagePlugin.PngImageFile, "load")
+    monkeypatch.setattr(*where, fail)
+    with pytest.raises(ValueError, match="red.png cannot be read: .*save it from there as JPEG"):
+        take_photo(tmp_path / "red.png")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "ICO", "TGA", "PCX"])
+def test_damaged_files_of_any_kind_are_read_or_explained(tmp_path, kind):
+    """Bytes changed at random: a photo or a ValueError that names the file, and nothing else."""
+    buffer = io.BytesIO()
+    Image.open(camera.SAMPLE).resize((32, 32)).save(buffer, kind)
+    whole, random = buffer.getvalue(), np.random.default_rng(0)
+    for _ in range(30):
+        raw = bytearray(whole[: random.integers(1, len(whole))])
+        for place in random.integers(0, len(raw), 5):
+            raw[min(place, random.integers(1, 200)) % len(raw)] = random.integers(256)
+        path = tmp_path / f"damaged.{kind.lower()}"
+        path.write_bytes(raw)
+        try:
+            assert is_photo(take_photo(path))
+        except ValueError as error:
+            assert path.name in str(error)
+
+
 def test_a_picture_cut_off_is_an_error(tmp_path):
     whole = camera.SAMPLE.read_bytes()
     (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
@@ -335,3 +571,84 @@ def test_a_photo_is_saved_only_where_git_ignores_it(tmp_path, monkeypatch):
     for wrong in (image[..., 0], image / 255.0, "image"):
         with pytest.raises(ValueError, match="H x W x 3"):
             save_photo(wrong, "me")
+
+
+@pytest.fixture
+def red(tmp_path):
+    """A red picture in a folder with a space and an accent in its name."""
+    path = tmp_path / "my phötos" / "a (1) photo.png"
+    path.parent.mkdir()
+    path.write_bytes(png_with())
+    return path
+
+
+@pytest.mark.parametrize(
+    "paste",
+    [
+        lambda path: f'"{path}"',  # "Copy as path", on Windows
+        lambda path: f"'{path}'",
+        lambda path: f"“{path}”",
+        lambda path: f"  {path} \n",
+        lambda path: f' "{path} " ',
+        lambda path: f"\u202a{path}",  # copied from the properties of a file, on Windows
+        lambda path: path.as_uri(),
+        lambda path: f"file://localhost{path.as_uri().removeprefix('file://')}",
+        lambda path: f"<{path.as_uri()}>",
+        lambda path: re.sub(r"([ ()])", r"\\\1", str(path)),  # dragged into a terminal
+        lambda path: f"~/{path.parent.name}/{path.name}",
+        lambda path: f"$PICTURES/{path.name}",
+        lambda path: Path(f"~/{path.parent.name}/{path.name}"),
+    ],
+)
+def test_paths_as_people_paste_them(red, monkeypatch, paste):
+    monkeypatch.setenv("HOME", str(red.parent.parent))
+    monkeypatch.setenv("PICTURES", str(red.parent))
+    assert (take_photo(paste(red)) == RED).all()
+
+
+@pytest.mark.parametrize(
+    "name", ["'quoted'.png", " spaced ", "file:x.png", "$HOME.png", "7", "a\\ b"]
+)
+def test_a_file_with_an_odd_name_is_found_by_its_very_name(tmp_path, monkeypatch, webcam, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(png_with())
+    assert (take_photo(name) == RED).all() and webcam.made == []
+
+
+@pytest.mark.parametrize("source", ["0", " 1 ", '"2"', np.int64(3)])
+def test_a_webcam_by_its_number_in_any_form(webcam, monkeypatch, source):
+    assert take_photo(source).shape == (48, 64, 3)
+    monkeypatch.setenv("COURSE_CAMERA", str(source))
+    take_photo()
+    wanted = int(str(source).strip('" '))
+    assert [capture.source for capture in webcam.made] == [wanted, wanted]
+
+
+@pytest.mark.parametrize("word", ["Sample", " sample ", "SAMPLE"])
+def test_the_words_may_be_written_in_capitals(word):
+    assert np.array_equal(take_photo(word), take_photo("sample"))
+
+
+@pytest.mark.parametrize(
+    "source, error, says",
+    [
+        ("", ValueError, "The source is empty"),
+        ('""', ValueError, "The source is empty"),
+        ("-1", ValueError, "counted from 0"),
+        ("99999999999", ValueError, "there is no webcam 99999999999"),
+        ("x" * 5000, FileNotFoundError, "There is no file xxx"),
+        ("a\0b.png", FileNotFoundError, "There is no file a"),
+        ("data:image/png;base64," + "A" * 9000, FileNotFoundError, "There is no file data:image"),
+        ("/dev/null", ValueError, "is no file"),
+    ],
+)
+def test_sources_that_are_nothing_are_explained(source, error, says):
+    with pytest.raises(error, match=says) as raised:
+        take_photo(source)
+    assert len(str(raised.value)) < 600
+
+
+def test_a_name_without_its_ending_is_completed_in_the_message(red):
+    for wrong in (red.with_suffix(""), red.with_suffix(".jpg")):
+        with pytest.raises(FileNotFoundError, match=r"But there is a \(1\) photo.png\."):
+            take_photo(wrong)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from course_utils.built.clip import CLIP, CLIPImage, CLIPText, contrastive_loss
+from course_utils.built.clip import CLIP, CLIPText, CLIPVision, contrastive_loss
 
 VOCAB, WIDTH, LAYERS, HEADS, LENGTH = 99, 32, 3, 4, 12
 
@@ -13,16 +13,16 @@ VOCAB, WIDTH, LAYERS, HEADS, LENGTH = 99, 32, 3, 4, 12
 def published_names(layers):
     """transformers' names of a text encoder's weights by ours."""
     names = {
-        "tokens.weight": "embeddings.token_embedding.weight",
-        "positions.weight": "embeddings.position_embedding.weight",
+        f"{name}.weight": f"embeddings.{name}.weight"
+        for name in ("token_embedding", "position_embedding")
     }
     parts = {"norm1": "layer_norm1", "norm2": "layer_norm2", "mlp.0": "mlp.fc1", "mlp.2": "mlp.fc2"}
-    parts |= {f"attention.{part}": f"self_attn.{part}_proj" for part in ("q", "k", "v", "out")}
+    parts |= {f"self_attn.to_{part}": f"self_attn.{part}_proj" for part in ("q", "k", "v", "out")}
     for kind in ("weight", "bias"):
-        names[f"norm.{kind}"] = f"final_layer_norm.{kind}"
+        names[f"final_layer_norm.{kind}"] = f"final_layer_norm.{kind}"
         for i in range(layers):
             for ours, theirs in parts.items():
-                names[f"blocks.{i}.{ours}.{kind}"] = f"encoder.layers.{i}.{theirs}.{kind}"
+                names[f"layers.{i}.{ours}.{kind}"] = f"encoder.layers.{i}.{theirs}.{kind}"
     return names
 
 
@@ -31,16 +31,17 @@ def texts(end):
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(1, end - 1, (4, LENGTH), generator=generator)
     ids[:, 0] = end - 1
-    for row, place in enumerate((1, 5, 8, LENGTH - 1)):
-        ids[row, place:] = end if row % 2 else 0
-        ids[row, place] = end
+    for row, position in enumerate((1, 5, 8, LENGTH - 1)):
+        ids[row, position:] = end if row % 2 else 0
+        ids[row, position] = end
     return ids
 
 
 @pytest.mark.parametrize("quick", [True, False])
 @pytest.mark.parametrize("old_config", [True, False])
 def test_text_encoder_equals_that_of_transformers(quick, old_config):
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     torch.manual_seed(1)
     config = transformers.CLIPTextConfig(
         vocab_size=VOCAB,
@@ -71,7 +72,8 @@ def test_text_encoder_equals_that_of_transformers(quick, old_config):
 
 
 def test_it_has_the_shape_of_clip_vit_l_14():
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     with torch.device("meta"):
         model = CLIPText(49408, 768, 12, 12, 77, quick=True)
         config = transformers.CLIPTextConfig(
@@ -103,18 +105,16 @@ def test_what_stands_after_the_end_token_is_not_seen():
     [
         (torch.full((1, LENGTH + 1), VOCAB - 1), "up to 12"),
         (torch.full((LENGTH,), VOCAB - 1), "N x L"),
-        (torch.full((1, 4), VOCAB), "run from 0 to 98"),
-        (torch.full((1, 4), -1), "run from 0 to 98"),
-        (torch.full((1, 4), 5), "no end token"),
     ],
 )
-def test_foreign_ids_are_refused(ids, says):
+def test_ids_of_another_shape_are_refused(ids, says):
     with pytest.raises(ValueError, match=says):
         CLIPText(VOCAB, WIDTH, 1, HEADS, LENGTH)(ids)
 
 
 def test_loss_is_that_of_open_clip_and_log_n_for_guessing():
-    open_clip = pytest.importorskip("open_clip")
+    import open_clip
+
     generator = torch.Generator().manual_seed(0)
     images, words = (
         torch.nn.functional.normalize(torch.randn(7, 5, generator=generator)) for _ in range(2)
@@ -129,7 +129,7 @@ def test_loss_is_that_of_open_clip_and_log_n_for_guessing():
 def test_clip_embeds_on_the_unit_sphere_and_learns_to_match():
     torch.manual_seed(0)
     text = CLIPText(VOCAB, WIDTH, 1, HEADS, LENGTH)
-    model = CLIP(text, CLIPImage(16, 24), 24, 8)
+    model = CLIP(text, CLIPVision(16, 24), 24, 8)
     pictures, ids = torch.randn(4, 3, 16, 16), texts(VOCAB - 1)
     for codes in (model.embed_text(ids), model.embed_images(pictures)):
         assert codes.shape == (4, 8)

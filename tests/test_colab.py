@@ -1,6 +1,9 @@
 """The set-up cell and the badges: nothing outside Colab, the whole course inside it."""
 
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,12 +14,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from course_utils import ROOT, colab
-from tools import lessons
+from tools import colab_versions, lessons, try_colab
 
-IN_COLAB = """
-import sys, types
-sys.modules["google.colab"] = types.ModuleType("google.colab")
-"""
+STAND_IN = ROOT / "tests" / "colab"
+"""Where the stand-in for `google.colab` is."""
+NOTE = "The links to other lessons lead nowhere here: open each one as you opened this one."
 REPORT = """
 import os, course_utils
 print(os.getcwd(), course_utils.ROOT, sep="\\n")
@@ -32,49 +34,137 @@ def published(tmp_path):
     (folder / "course_utils").mkdir()
     for name in ("course_utils/__init__.py", "course_utils/colab.py", "requirements.txt"):
         (folder / name).write_bytes((ROOT / name).read_bytes())
+    (folder / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
     git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b.c"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "course"]):
         subprocess.run([*git, *command], check=True)
+    (folder / "not-committed.txt").touch()
     return folder
 
 
-def set_up(before, repository, folder, content, cwd):
-    """Run the set-up cell in a fresh Python, with `content` in the place of Colab's /content."""
+@pytest.fixture
+def packed(published):
+    """The zip of `make colab`."""
+    subprocess.run(["make", "colab"], cwd=published, check=True, capture_output=True)
+    return published / "diffusion-course.zip"
+
+
+@pytest.fixture
+def content(tmp_path):
+    """In the place of /content, the folder in which Colab starts."""
+    folder = tmp_path / "content"
+    folder.mkdir()
+    return folder
+
+
+def set_up(content, repository="", folder="notebooks", before="import google.colab\n", **does):
+    """Run the set-up cell in a fresh Python, with `content` in the place of Colab's /content.
+
+    `does` is what the learner does, as COLAB_UPLOAD and COLAB_DRIVE of the stand-in.
+    """
     cell = lessons.SETUP.format(repository=repository, folder=folder)
     script = before + cell.replace("/content", str(content)) + REPORT
-    command = [sys.executable, "-c", script]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+    environment = os.environ | {"PYTHONPATH": f"{STAND_IN}{os.pathsep}{ROOT}"} | does
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=content,
+        env={name: str(value) for name, value in environment.items()},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 @pytest.mark.parametrize("folder", ["notebooks", "notebooks/solutions"])
-def test_in_colab_the_course_is_fetched_and_imported(tmp_path, published, folder):
-    content = tmp_path / "content"
+def test_in_colab_the_course_is_fetched_and_imported(content, published, folder):
     for _ in range(2):  # the cell can be run again
-        done = set_up(IN_COLAB, published.as_uri(), folder, content, tmp_path)
+        done = set_up(content, published.as_uri(), folder)
         assert done.returncode == 0, done.stderr
         course = content / "course"
-        assert done.stdout.splitlines() == [str(course / folder), str(course)]
+        assert done.stdout.splitlines() == [NOTE, str(course / folder), str(course)]
+    log = ["git", "-C", str(course), "rev-list", "--count", "HEAD"]
+    assert subprocess.check_output(log, text=True) == "1\n"
 
 
-def test_without_an_address_an_uploaded_course_is_used(tmp_path, published):
-    content = tmp_path / "content"
-    done = set_up(IN_COLAB, "", "notebooks", content, tmp_path)
-    assert "no public address yet: upload it to" in done.stderr
-    content.mkdir()
-    published.rename(content / "course")
-    done = set_up(IN_COLAB, "", "notebooks", content, tmp_path)
+def test_only_the_newest_commit_is_fetched(content, published):
+    git = ["git", "-C", str(published), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "another"], check=True)
+    assert set_up(content, published.as_uri()).returncode == 0
+    log = ["git", "-C", str(content / "course"), "rev-list", "--count", "HEAD"]
+    assert subprocess.check_output(log, text=True) == "1\n"
+
+
+def test_the_zip_holds_what_is_committed_and_no_more(published, packed):
+    with zipfile.ZipFile(packed) as found:
+        names = {name for name in found.namelist() if not name.endswith("/")}
+    listed = subprocess.check_output(["git", "-C", str(published), "ls-files"], text=True)
+    assert names == {f"course/{name}" for name in listed.splitlines()}
+
+
+def test_without_an_address_a_zip_that_was_uploaded_is_used(content, packed):
+    for chosen in (packed, ""):  # at the second time the course is there
+        done = set_up(content, COLAB_UPLOAD=chosen)
+        assert done.returncode == 0, done.stderr
+        course = content / "course"
+        assert "The links to other lessons lead nowhere here" in done.stdout
+        assert done.stdout.splitlines()[-3:] == [NOTE, str(course / "notebooks"), str(course)]
+    assert {path.name for path in content.iterdir()} == {"course", packed.name}
+
+
+def test_a_zip_in_the_files_pane_is_found_without_a_question(content, packed):
+    packed.rename(content / "diffusion-course (1).zip")  # as a browser names the second download
+    done = set_up(content)
+    assert "Upload" not in done.stdout and done.returncode == 0, done.stderr
+
+
+def test_after_a_cancelled_upload_the_zip_comes_from_drive(content, packed, tmp_path):
+    (tmp_path / "my drive").mkdir()
+    packed.rename(tmp_path / "my drive" / packed.name)
+    done = set_up(content, COLAB_DRIVE=tmp_path / "my drive")
+    assert "to take it from your Google Drive, cancel" in done.stdout
     assert done.stdout.splitlines()[-1] == str(content / "course"), done.stderr
 
 
-def test_a_failed_download_is_an_error(tmp_path):
-    done = set_up(IN_COLAB, str(tmp_path / "nowhere"), "notebooks", tmp_path / "c", tmp_path)
-    assert "CalledProcessError" in done.stderr and not (tmp_path / "c" / "course").exists()
+def test_a_zip_with_another_folder_in_it_is_the_course_too(content, packed, tmp_path):
+    """A page of GitHub packs it as NAME-main, and a file manager may put nothing around it."""
+    with zipfile.ZipFile(packed) as found:
+        found.extractall(tmp_path)
+    shutil.make_archive(str(content / "diffusion-course-main"), "zip", tmp_path / "course")
+    done = set_up(content)
+    assert done.stdout.splitlines()[-1] == str(content / "course"), done.stderr
 
 
-def test_outside_colab_nothing_happens(tmp_path, published):
-    done = set_up("", published.as_uri(), "notebooks", tmp_path / "content", tmp_path)
-    assert done.stdout.splitlines() == [str(tmp_path), str(ROOT)], done.stderr
-    assert not (tmp_path / "content").exists()
+def test_no_zip_half_a_zip_and_another_zip_are_explained(content, packed, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = set_up(content, COLAB_DRIVE=tmp_path / "empty")
+    assert "There is no diffusion-course.zip: `make colab` packs it" in done.stderr
+    whole = packed.read_bytes()
+    packed.write_bytes(whole[: len(whole) // 2])
+    assert "The zip is not whole: delete it" in set_up(content, COLAB_UPLOAD=packed).stderr
+    with zipfile.ZipFile(content / packed.name, "w") as other:
+        other.writestr("holiday.jpg", "")
+    assert "This zip is not the course: delete it" in set_up(content).stderr
+    assert {path.name for path in content.iterdir()} == {"drive", packed.name}
+    packed.write_bytes(whole)
+    (content / packed.name).unlink()
+    assert set_up(content, COLAB_UPLOAD=packed).returncode == 0  # nothing was left behind
+
+
+def test_a_failed_download_is_an_error(content, tmp_path):
+    done = set_up(content, str(tmp_path / "nowhere"))
+    assert "CalledProcessError" in done.stderr and not (content / "course").exists()
+
+
+def test_outside_colab_nothing_happens(content, published):
+    done = set_up(content, published.as_uri(), before="")
+    assert done.stdout.splitlines() == [str(content), str(ROOT)], done.stderr
+    assert list(content.iterdir()) == []
+
+
+def test_with_an_address_the_set_up_says_where_all_lessons_are(capsys):
+    colab.say_where_links_lead("https://github.com/someone/diffusion-course")
+    place = "https://colab.research.google.com/github/someone/diffusion-course"
+    assert capsys.readouterr().out == f"All lessons in Colab: {place}\n"
 
 
 # --- what is missing ----------------------------------------------------------------------------
@@ -134,6 +224,15 @@ def test_colab_needs_no_jupyter_and_no_tests(monkeypatch):
     assert not {"torch", "opencv-python", "jupyter", "nbval"} & names
 
 
+@pytest.mark.parametrize("name", sorted(colab.OPENCV))
+def test_any_opencv_will_do(name, monkeypatch):
+    """A second one would write into the first one's folder."""
+    monkeypatch.setattr(colab, "installed", lambda: {name: "5.0.0.93"})
+    assert not any("opencv" in line for line in colab.missing())
+    monkeypatch.setattr(colab, "installed", lambda: {"numpy": "2.1.3"})
+    assert any("opencv" in line for line in colab.missing())
+
+
 def test_nothing_missing_starts_no_pip(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(subprocess, "run", None)
     colab.install_missing(
@@ -166,6 +265,81 @@ def test_who_wants_another_torch_is_not_installed(shelf):
 def test_a_package_that_cannot_be_had_is_named(shelf):
     with pytest.raises(RuntimeError, match="could not install nowhere(.|\n)*Choose Runtime"):
         colab.install_missing(requirements(shelf, "nowhere"))
+
+
+# --- Colab's packages, as `make test-colab` installs them ---------------------------------------
+
+FREEZE = """\
+# generated by pip freeze
+numpy==2.2.0
+huggingface_hub==1.30.0
+torch @ https://download.pytorch.org/whl/cpu/torch-2.12.0%2Bcpu-cp313-cp313-manylinux.whl
+google-colab @ file:///colabtools/dist/google_colab-1.0.0.tar.gz
+gateway @ git+https://github.com/googlecolab/kernel_gateway@b134e9945df25c2dcb98ade
+opencv-python==5.1.0.99
+"""
+
+
+def colabs():
+    """The versions of tests/colab/versions.txt by pip's names, read by packaging."""
+    lines = try_colab.VERSIONS.read_text().splitlines()
+    found = [Requirement(line) for line in lines if not line.startswith("#")]
+    return {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in found}
+
+
+def test_requirements_allow_what_colab_has():
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line[0] > "/"]
+    asked = {canonicalize_name(Requirement(line).name): Requirement(line) for line in lines}
+    both = asked.keys() & colabs().keys()
+    assert len(both) >= 9 and asked.keys() - both == {"ultralytics", "jupyter", "nbval"}
+    for name in both:
+        assert asked[name].specifier.contains(colabs()[name]), f"{name} {colabs()[name]}"
+
+
+def test_the_list_says_when_and_where_it_was_taken():
+    text = try_colab.VERSIONS.read_text()
+    assert re.search(r"^# Source: https://\S+, pip-freeze.txt at \w{7,}$", text, re.M)
+    assert re.search(r"^# Date: 20\d\d-\d\d-\d\d$", text, re.M)
+
+
+def test_of_the_opencvs_each_wins_once():
+    for major, order in try_colab.OPENCV.items():
+        assert set(order) == {name for name in colabs() if "opencv" in name}
+        assert colabs()[order[-1]].startswith(f"{major}.")
+        assert try_colab.pins()[order[-1]] == f"{order[-1]}=={colabs()[order[-1]]}"
+
+
+def test_a_newer_list_is_taken_from_colabs_own_repository(tmp_path, monkeypatch):
+    (tmp_path / "colab").mkdir()
+    (tmp_path / "colab" / "pip-freeze.txt").write_text(FREEZE)
+    (tmp_path / "colab" / "os-info.txt").write_text("Ubuntu 24.04\nPython 3.14.2\nR 4\n")
+    git = ["git", "-C", str(tmp_path / "colab"), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "a", "--date=2027-01-02"]):
+        subprocess.run([*git, *command], check=True)
+    versions = tmp_path / "versions.txt"
+    versions.write_text("# old\ntorch==2.11.0\nhuggingface-hub==1\nopencv-python==5.0.0.93\n")
+    monkeypatch.setattr(colab_versions, "VERSIONS", versions)
+    colab_versions.main((tmp_path / "colab").as_uri())
+    text = versions.read_text()
+    assert text.endswith("\ntorch==2.12.0\nhuggingface-hub==1.30.0\nopencv-python==5.1.0.99\n")
+    assert re.search(r"^# Python: 3.14.2$", text, re.M) and "# old" not in text
+    versions.write_text("gone-from-colab==1\n")
+    with pytest.raises(SystemExit, match="no longer lists gone-from-colab"):
+        colab_versions.main((tmp_path / "colab").as_uri())
+
+
+def test_another_python_than_colabs_is_named(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 9, 1))
+    with pytest.raises(SystemExit, match=r"This is Python 3.9. Colab has 3.\d+: make PYTHON"):
+        try_colab.check_python()
+
+
+def test_a_lesson_is_run_with_its_solutions():
+    names = [f"{path.parent.name}/{path.name}" for path in try_colab.notebooks(["01"])]
+    assert names == ["notebooks/01_noise.ipynb", "solutions/01_noise.ipynb"]
+    assert set(try_colab.notebooks([])) == set(lessons.LESSONS + lessons.SOLUTIONS)
+    with pytest.raises(SystemExit, match="There is no lesson"):
+        try_colab.notebooks(["99"])
 
 
 # --- badges -------------------------------------------------------------------------------------
@@ -219,6 +393,17 @@ def test_an_address_is_stamped_and_taken_back(lesson):
     assert lesson(ADDRESS) == stamped
     assert lesson(ADDRESS + "/") == stamped
     assert lesson("") == without
+
+
+def test_the_set_up_cell_is_folded_also_after_a_run(lesson):
+    nb = nbformat.reads(lesson(""), as_version=4)
+    for _ in range(2):
+        first, setup, code = nb.cells
+        assert setup.metadata == {"tags": ["setup"], **lessons.FOLDED}
+        assert setup.source.startswith("# @title Set-up")  # what Colab shows of it
+        assert first.metadata == code.metadata == {}
+        setup.metadata["collapsed"] = code.metadata["cellView"] = "form"
+        lessons.tidy(nb)
 
 
 def test_another_address_replaces_the_first(lesson):

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import nbformat
 from matplotlib.patches import FancyBboxPatch
 
-from course_utils import course_map
+from course_utils.notebook import course_map
 from tools.lessons import LESSONS, ROOT
 
 

@@ -17,7 +17,8 @@ import pytest
 import torch
 import torchvision
 
-from course_utils import datasets, downloads, torchvision_data
+from course_utils.data import datasets, torchvision_data
+from course_utils.io import downloads
 
 
 @pytest.fixture

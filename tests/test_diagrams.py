@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from course_utils import diagrams
-from course_utils.diagrams import Block
+from course_utils.notebook import diagrams
+from course_utils.notebook.diagrams import Block
 
 U_NET = [
     Block("picture", 1, 28, colour=1),

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch.nn.functional import avg_pool2d
 
-from course_utils import datasets, emoji
+from course_utils.data import datasets, emoji
 from tools import build_emoji
 
 

@@ -9,10 +9,11 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
 from course_utils import ROOT
-from course_utils.built.pipeline import StableDiffusion
+from course_utils.built import text_to_image
 from course_utils.built.schedule import NoiseSchedule, scaled_linear_betas
+from course_utils.built.stable_diffusion import StableDiffusion
 from course_utils.built.tokenizer import load_tokenizer
-from course_utils.layout import names, published
+from course_utils.diffusers_format import load_pipeline, names, published, save_pipeline
 from tests.test_pipeline import seeded
 
 pytestmark = pytest.mark.full
@@ -33,7 +34,7 @@ def folder(tmp_path_factory):
     schedule = NoiseSchedule(scaled_linear_betas(1000))
     pipe = StableDiffusion(tokenizer, parts["text"], parts["unet"], parts["vae"], schedule)
     found = tmp_path_factory.mktemp("full")
-    pipe.save_pretrained(found / "folder")
+    save_pipeline(found / "folder", pipe)
     tensors = {}
     for name, part in parts.items():
         tensors |= {names.renamed(n, names.ORIGINAL[name]): t for n, t in part.state_dict().items()}
@@ -47,9 +48,9 @@ def folder(tmp_path_factory):
 @torch.no_grad()
 def test_the_same_picture_as_diffusers_at_512_by_512(folder):
     latents = torch.randn(1, 4, 64, 64, generator=seeded())
-    pipe = StableDiffusion.from_pretrained(folder / "folder")
-    context = pipe.encode(PROMPT)
-    drawn = pipe.text_to_image(PROMPT, None, latents=latents, steps=STEPS, sampler="ddim")
+    pipe = load_pipeline(folder / "folder")
+    states = pipe.encode_prompt(PROMPT)
+    drawn = text_to_image(pipe, PROMPT, None, latents=latents, steps=STEPS, sampler="ddim")
     counts = [sum(p.numel() for p in m.parameters()) for m in (pipe.unet, pipe.vae)]
     assert counts == [859_520_964, 83_653_863]
     del pipe
@@ -57,7 +58,7 @@ def test_the_same_picture_as_diffusers_at_512_by_512(folder):
     other = StableDiffusionPipeline.from_pretrained(folder / "folder").to(torch.float32)
     other.set_progress_bar_config(disable=True)
     ids = other.tokenizer(PROMPT, padding="max_length", return_tensors="pt").input_ids
-    torch.testing.assert_close(context, other.text_encoder(ids)[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(states, other.text_encoder(ids)[0], rtol=1e-4, atol=1e-4)
     wanted = other(PROMPT, latents=latents, num_inference_steps=STEPS, output_type="np").images
     wanted = torch.from_numpy(wanted).permute(0, 3, 1, 2)
     assert wanted.shape == (1, 3, 512, 512) and wanted.std() > 0.01
@@ -67,7 +68,7 @@ def test_the_same_picture_as_diffusers_at_512_by_512(folder):
 @torch.no_grad()
 def test_the_original_file_gives_the_same_networks_in_half_the_memory(folder):
     first, second = (
-        StableDiffusion.from_pretrained(folder / name, dtype=torch.float16)
+        load_pipeline(folder / name, dtype=torch.float16)
         for name in ("folder", "original.safetensors")
     )
     for part in ("unet", "vae", "text_encoder"):

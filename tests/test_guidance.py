@@ -1,4 +1,4 @@
-"""Lesson 08's parts against diffusers, closed forms, and what bad input is told."""
+"""Lesson 08's parts against diffusers, closed forms, and its answers to bad input."""
 
 import pytest
 import torch
@@ -6,10 +6,12 @@ from diffusers.guiders import ClassifierFreeGuidance
 from diffusers.models.normalization import AdaGroupNorm
 from torch import nn
 
-from course_utils.built.context import ContextEmbedding, ContextUNet, modulate
+from course_utils.built.context import ContextEmbedding, ContextUNet
+from course_utils.built.diffusion import diffusion_loss
 from course_utils.built.digit_unet import DigitUNet
-from course_utils.built.guidance import context_loss, drop_context, guide, guided
-from course_utils.built.reverse import from_x0, to_x0
+from course_utils.built.guidance import cfg_denoiser, classifier_free_guidance, drop_cond
+from course_utils.built.parameterization import from_x0, to_x0
+from course_utils.built.resblock import modulate
 from course_utils.built.sample import sample
 from course_utils.built.schedule import NoiseSchedule, linear_betas
 
@@ -25,97 +27,109 @@ def noise(*shape, seed=0):
 
 
 class Echo(nn.Module):
-    """Predicts x plus its context, a number a picture (None: 0), and counts its calls."""
+    """Predicts x plus its conditioning, a number a picture (None: 0), and counts its NFE."""
 
-    calls = 0
+    nfe = 0
 
-    def forward(self, x, t, context=None):
-        self.calls += 1
-        self.heard = context
-        return x + (0.0 if context is None else context.reshape(-1, 1, 1, 1).to(x))
+    def forward(self, x, t, cond=None):
+        self.nfe += 1
+        return x + (0.0 if cond is None else cond.reshape(-1, 1, 1, 1).to(x))
 
 
 @pytest.mark.parametrize("w", [0.0, 0.5, 1.0, 3.0, 7.5])
-@pytest.mark.parametrize("told_at", [0, 1])
-def test_guide_is_diffusers_guider_in_both_conventions(w, told_at):
-    untold, told = noise(2, 1, 4, 4), noise(2, 1, 4, 4, seed=1)
-    guider = ClassifierFreeGuidance(w, use_original_formulation=told_at == 0)
-    if not guider._is_cfg_enabled():  # it then expects to be given the told prediction alone
-        assert w == told_at
-    theirs = guider.forward(told, untold).pred
-    torch.testing.assert_close(guide(untold, told, w, told_at), theirs)
+@pytest.mark.parametrize("papers", [False, True])
+def test_guidance_is_diffusers_guider_and_the_papers_scale_is_one_less(w, papers):
+    uncond, cond = noise(2, 1, 4, 4), noise(2, 1, 4, 4, seed=1)
+    guider = ClassifierFreeGuidance(w - papers, use_original_formulation=papers)
+    if not guider._is_cfg_enabled():  # it then expects to be given one prediction alone
+        assert w == 1
+    theirs = guider.forward(cond, uncond).pred
+    torch.testing.assert_close(classifier_free_guidance(uncond, cond, w), theirs)
 
 
-@pytest.mark.parametrize("w", [-0.5, 0.0, 2.0, 6.5])
-def test_the_two_conventions_differ_by_one(w):
-    untold, told = noise(3, 1, 2, 2), noise(3, 1, 2, 2, seed=1)
-    torch.testing.assert_close(guide(untold, told, w, told_at=0), guide(untold, told, w + 1))
-    torch.testing.assert_close(guide(untold, told, w, told_at=0), (1 + w) * told - w * untold)
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "score", "mean"])
+def test_guidance_is_the_same_in_every_prediction_type(prediction_type):
+    xt, uncond, cond = (noise(2, 1, 3, 3, seed=i).double() for i in range(3))
+    in_x0 = classifier_free_guidance(uncond, cond, 3.0)
+    parts = [from_x0(prediction_type, x0, xt, 400, schedule) for x0 in (uncond, cond)]
+    torch.testing.assert_close(
+        to_x0(prediction_type, classifier_free_guidance(*parts, 3.0), xt, 400, schedule), in_x0
+    )
 
 
-@pytest.mark.parametrize("told_at", [2, -1, 0.5, "paper"])
-def test_another_convention_is_refused(told_at):
-    with pytest.raises(ValueError, match="told_at is 1 .* or 0"):
-        guide(noise(1, 1, 2, 2), noise(1, 1, 2, 2), 2.0, told_at)
-
-
-@pytest.mark.parametrize("kind", ["eps", "v", "score", "mean"])
-def test_guidance_is_the_same_in_every_kind_of_prediction(kind):
-    xt, untold, told = (noise(2, 1, 3, 3, seed=i).double() for i in range(3))
-    in_x0 = guide(untold, told, 3.0)
-    parts = [from_x0(kind, x0, xt, 400, schedule) for x0 in (untold, told)]
-    torch.testing.assert_close(to_x0(kind, guide(*parts, 3.0), xt, 400, schedule), in_x0)
-
-
-@pytest.mark.parametrize("told_at", [0, 1])
-def test_guided_calls_once_where_once_is_enough(told_at):
-    x, context = noise(2, 1, 3, 3), torch.tensor([1.0, 2.0])
-    for w, calls, expected in ((0, 1, 0.0), (1, 1, 1.0), (0.5, 2, 0.5), (3, 2, 3.0)):
+def test_one_nfe_where_one_is_enough():
+    x, cond = noise(2, 1, 3, 3), torch.tensor([1.0, 2.0])
+    for w, nfe in ((0, 1), (1, 1), (0.5, 2), (3, 2)):
         model = Echo()
-        found = guided(model, context, w - 1 + told_at, told_at=told_at)(x, 5)
-        assert model.calls == calls
-        torch.testing.assert_close(found, x + expected * context.view(2, 1, 1, 1))
+        found = cfg_denoiser(model, cond, w)(x, 5)
+        assert model.nfe == nfe
+        torch.testing.assert_close(found, x + w * cond.view(2, 1, 1, 1))
 
 
-def test_guided_takes_a_null_context_of_its_own():
-    x, model = noise(2, 1, 3, 3), Echo()
-    found = guided(model, torch.tensor([1.0, 2.0]), 2.0, null=torch.tensor([-1.0, -1.0]))(x, 5)
-    assert model.calls == 1  # both at once
-    torch.testing.assert_close(found, x + torch.tensor([3.0, 5.0]).view(2, 1, 1, 1))
+@pytest.mark.parametrize("uncond", [[-1.0, -1.0], [-1.0]])  # one for each picture, or for all
+def test_a_null_conditioning_of_its_own_makes_both_predictions_at_once(uncond):
+    x, cond = noise(2, 1, 3, 3), torch.tensor([1.0, 2.0])
+    for w, expected in ((2.0, [3.0, 5.0]), (1.0, [1.0, 2.0]), (0.0, [-1.0, -1.0])):
+        model = Echo()
+        found = cfg_denoiser(model, cond, w, torch.tensor(uncond))(x, 5)
+        assert model.nfe == 1
+        torch.testing.assert_close(found, x + torch.tensor(expected).view(2, 1, 1, 1))
 
 
-def test_guided_wants_one_context_for_each_picture():
-    with pytest.raises(ValueError, match="2 pictures and 3 contexts"):
-        guided(Echo(), torch.zeros(3))(noise(2, 1, 3, 3), 5)
+def test_outside_its_interval_the_prediction_is_conditional():
+    x, cond = noise(2, 1, 3, 3), torch.tensor([1.0, 2.0])
+    denoise = cfg_denoiser(Echo(), cond, 3.0, interval=(200, 800))
+    for t, w in ((199, 1), (200, 3), (800, 3), (801, 1)):
+        torch.testing.assert_close(denoise(x, t), x + w * cond.view(2, 1, 1, 1))
+    with pytest.raises(ValueError, match="upside down"):
+        cfg_denoiser(Echo(), cond, 3.0, interval=(800, 200))
+
+
+def test_precision_is_the_context_of_every_call():
+    class Typed(Echo):
+        def forward(self, x, t, cond=None):
+            assert torch.is_autocast_enabled("cpu")
+            return super().forward(x, t, cond)
+
+    x, cond = noise(2, 1, 3, 3), torch.tensor([1.0, 2.0])
+    precision = torch.autocast("cpu", dtype=torch.bfloat16)
+    for w in (0.0, 1.0, 3.0):
+        assert cfg_denoiser(Typed(), cond, w, precision=precision)(x, 5).dtype == x.dtype
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_one_conditioning_for_each_picture():
+    with pytest.raises(ValueError, match="2 pictures and 3 conditionings"):
+        cfg_denoiser(Echo(), torch.zeros(3))(noise(2, 1, 3, 3), 5)
 
 
 @pytest.mark.parametrize("w", [float("nan"), float("inf"), None, "3"])
 def test_a_guidance_that_is_no_number_is_refused(w):
     with pytest.raises(ValueError, match="finite number, such as 3.0"):
-        guided(Echo(), torch.zeros(2), w)
+        cfg_denoiser(Echo(), torch.zeros(2), w)
 
 
 def test_labels_out_of_range_are_refused_with_the_range():
     model = DigitUNet()
     for label in (-1, 11):
         with pytest.raises(ValueError, match="0 to 9"):
-            guided(model, torch.tensor([label]), 2.0)(noise(1, 1, 28, 28), 5)
+            cfg_denoiser(model, torch.tensor([label]), 2.0)(noise(1, 1, 28, 28), 5)
 
 
 def test_guided_sampling_from_one_normal_ends_where_the_ode_says():
-    """Data N(0, 1), told N(c, s^2). The guided ODE is linear: its solution is known."""
+    """Data N(0, 1), conditional N(c, s^2). The guided ODE is linear: its solution is known."""
     c, s2, w = 0.3, 0.2, 3.0
 
     class Exact(nn.Module):
-        def forward(self, x, t, context=None):
+        def forward(self, x, t, cond=None):
             alpha_bar = schedule.alpha_bar[int(t[0]) + 1]
-            mean, variance = (0.0, 1.0) if context is None else (c, s2)
+            mean, variance = (0.0, 1.0) if cond is None else (c, s2)
             gain = alpha_bar.sqrt() * variance / (alpha_bar * variance + 1 - alpha_bar)
             return mean + gain * (x - alpha_bar.sqrt() * mean)
 
     start = torch.tensor([-1.0, 0.0, 1.0]).double().view(3, 1, 1, 1)
-    denoise = guided(Exact(), torch.zeros(3), w)
-    ends = sample(denoise, start, schedule, range(1000, -1, -1), "ddim", "x0").flatten()
+    denoise = cfg_denoiser(Exact(), torch.zeros(3), w)
+    ends = sample(denoise, start, schedule, range(1000, -1, -1), "ddim", "sample").flatten()
     # In y = x / signal: dy/dsigma = w sigma (y - c) / (s2 + sigma^2) + (1 - w) sigma y / (1 + ..),
     # so y' = a y + b; its solution by fine integration in float64 with scipy.
     from scipy.integrate import solve_ivp
@@ -128,43 +142,44 @@ def test_guided_sampling_from_one_normal_ends_where_the_ode_says():
     begin = (start.flatten() / schedule.signal[-1]).numpy()
     theirs = solve_ivp(slope, (sigma, 0), begin, rtol=1e-9, atol=1e-9).y[:, -1]
     torch.testing.assert_close(ends, torch.tensor(theirs), rtol=0, atol=0.02)
-    # Sharper than told alone: the spread of the ends, against that of N(c, s2) from the same start.
+    # Sharper than without guidance: the spread of the ends against that of N(c, s2).
     assert (ends[2] - ends[0]) / 2 < 0.8 * s2**0.5
 
 
 @pytest.mark.parametrize(
-    "context, null",
+    "cond, null",
     [
         (torch.arange(10).repeat(400), 10),
         (torch.ones(4000, 3), 0.0),
         (torch.ones(4000, 2, 3), torch.zeros(2, 3)),
     ],
 )
-def test_whole_contexts_are_dropped_as_often_as_asked(context, null):
-    found = drop_context(context, null, 0.25, seeded())
-    assert found.dtype == context.dtype and found.shape == context.shape
-    changed = (found != context).reshape(4000, -1)
+def test_whole_conditionings_are_dropped_as_often_as_asked(cond, null):
+    found = drop_cond(cond, null, 0.25, seeded())
+    assert found.dtype == cond.dtype and found.shape == cond.shape
+    changed = (found != cond).reshape(4000, -1)
     assert torch.equal(changed.any(1), changed.all(1))  # wholly or not at all
     assert (found[changed.any(1)] == null).all()
     assert abs(changed.any(1).double().mean() - 0.25) < 4 * (0.25 * 0.75 / 4000) ** 0.5
-    assert torch.equal(drop_context(context, null, 0.0, seeded()), context)
-    assert (drop_context(context, null, 1.0, seeded()) == null).all()
+    assert torch.equal(drop_cond(cond, null, 0.0, seeded()), cond)
+    assert (drop_cond(cond, null, 1.0, seeded()) == null).all()
 
 
 @pytest.mark.parametrize("chance", [-0.1, 1.5])
 def test_a_chance_that_is_none_is_refused(chance):
     with pytest.raises(ValueError, match="probability"):
-        drop_context(torch.zeros(2), 1, chance, seeded())
+        drop_cond(torch.zeros(2), 1, chance, seeded())
 
 
-def test_context_loss_tells_the_network_what_was_not_dropped():
-    model, x0, context = Echo(), torch.zeros(4000, 1, 1, 1), torch.full((4000,), 2.0)
-    for chance, expected in ((0.0, 4.0), (1.0, 0.0)):  # what the network adds
-        loss = context_loss(model, x0, context, seeded(), schedule, "eps", chance=chance)
-        # eps: error = xt - eps + context, and xt = noise_std eps.
-        spread = (1 - schedule.noise_std[1:]).square().mean()
-        assert abs(loss.item() - (expected + spread)) < 0.1
-        assert (model.heard == (0.0 if chance else 2.0)).all()
+def test_the_loss_conditions_the_network_on_what_was_not_dropped():
+    model, x0, cond = Echo(), torch.zeros(40_000, 1, 1, 1), torch.full((40_000,), 2.0)
+    for chance in (0.0, 0.5, 1.0):
+        generator = seeded()
+        kept = drop_cond(cond, 0.0, chance, generator)
+        loss = diffusion_loss(model, x0, kept, generator, schedule)
+        # error = xt - eps + cond, and xt = noise_std eps, where eps is as often above as below 0
+        expected = (1 - chance) * 4 + (1 - schedule.noise_std[1:]).square().mean()
+        assert abs(loss.item() - expected) < 0.1
 
 
 def test_modulate_is_diffusers_adaptive_group_norm():
@@ -204,7 +219,7 @@ def test_contexts_of_another_length_are_refused_with_the_right_one(shape):
         model(noise(2, 3, 16, 16), torch.tensor([0, 1]), torch.zeros(2, 5, dtype=torch.int64))
 
 
-def test_context_unet_hears_its_context_and_none_is_zeros():
+def test_context_unet_uses_its_context_and_none_is_zeros():
     torch.manual_seed(0)
     model, x, t = ContextUNet(5).eval(), noise(2, 3, 16, 16), torch.tensor([3, 700])
     context = torch.eye(5)[:2]

@@ -17,10 +17,18 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "course_utils").rglob("*.py"))
 }
-BUILDERS = {"scores", "sprite_clip", "layout"}
-"""The helpers that may import what the learner builds."""
-LATER = {("course_utils.built.pipeline", "course_utils.layout")}
-"""Imports within a function that go upwards: `from_pretrained` and `save_pretrained`."""
+BELOW = {
+    "built": {"built"},
+    "io": {"io"},
+    "data": {"data", "io"},
+    "training": {"io"},
+    "evaluation": {"evaluation", "built", "data", "io", "training"},
+    "diffusers_format": {"diffusers_format", "built", "io", "training"},
+    "notebook": {"notebook", "data", "io", "training", "colab"},
+    "checks": {"checks", "built", "data", "evaluation", "diffusers_format", "notebook", "io"},
+    "colab": set(),
+}
+"""What each room of course_utils, a folder or a file, may import. None may import tools."""
 
 
 class Import(NamedTuple):
@@ -52,19 +60,9 @@ EVERY = [found for module, path in MODULES.items() for found in imports(module, 
 OURS = [found for found in EVERY if found.imported.split(".")[0] in ("course_utils", "tools")]
 
 
-def layer(module: str) -> str:
-    """ "built", "checks", the name of a helper that builds on `built`, or "helpers"."""
-    first = (module.split(".") + ["", ""])[1]
-    return first if first in {"built", "checks", "tools", *BUILDERS} else "helpers"
-
-
-def may(importing: str, imported: str) -> bool:
-    """Whether a module of one layer may import one of another."""
-    if importing == "built":
-        return imported == "built"
-    if importing == "checks":
-        return True
-    return imported != "checks" and (imported != "built" or importing in BUILDERS)
+def room(module: str) -> str:
+    """The folder or file of course_utils that a module is in; "" for the package itself."""
+    return (module.split(".") + ["", ""])[1]
 
 
 def lesson_of(module: str) -> int | None:
@@ -77,19 +75,18 @@ def lesson_of(module: str) -> int | None:
 BUILT = [module for module in MODULES if module.startswith("course_utils.built.")]
 
 
-@pytest.mark.parametrize("module", MODULES)
+def test_every_room_has_its_rule():
+    assert {room(module) for module in MODULES} - {""} == set(BELOW)
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if room(m)])
 def test_imports_only_what_lies_below(module):
     for found in OURS:
-        if found.module != module or (module, found.imported) in LATER and not found.at_once:
-            continue
-        assert not found.imported.startswith("tools"), f"{module} imports {found.imported}"
-        assert may(layer(module), layer(found.imported)), f"{module} imports {found.imported}"
-
-
-def test_the_exceptions_are_still_there():
-    assert LATER <= {(found.module, found.imported) for found in OURS if not found.at_once}
-    building = {layer(f.module) for f in OURS if layer(f.imported) == "built"}
-    assert building == {"built", "checks"} | BUILDERS
+        if found.module == module:
+            assert not found.imported.startswith("tools"), f"{module} imports {found.imported}"
+            assert room(found.imported) in BELOW[room(module)] | {""}, (
+                f"{module} imports {found.imported}"
+            )
 
 
 def test_no_module_imports_itself_by_way_of_others():
@@ -106,7 +103,8 @@ def test_what_the_learner_builds_needs_python_and_torch_alone():
 
 
 def test_the_check_of_a_machine_and_the_colab_cell_start_where_packages_are_missing():
-    for module in ("environment", "colab"):
+    modules = ("notebook.environment", "notebook.cures", "notebook.works", "colab")
+    for module in modules:
         at_once = {
             f.imported.split(".")[0]
             for f in EVERY

@@ -1,6 +1,7 @@
 """The tools that keep lessons tidy, tried on a small course of their own."""
 
 import json
+import os
 
 import nbformat
 import pytest
@@ -231,8 +232,25 @@ def test_measured_numbers_are_stamped_into_the_lesson_and_the_readme(course):
     assert "README.md's table of lessons is out of date" in complaint()
 
 
-def test_measure_runs_a_lesson_and_keeps_the_other_numbers(course, capsys, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+def test_a_lesson_runs_in_the_settings_of_the_tests_and_is_timed_with_two_threads(course):
+    """And nothing of this process changes."""
+    asked = "import os\nprint([os.environ.get(k) for k in ('OMP_NUM_THREADS', 'COURSE_CAMERA')])"
+    edit(course, lambda nb: nb.cells[3].update(source=asked))
+    before = dict(os.environ)
+    lessons.main("run", "01")
+    assert read(course).cells[3].outputs[0].text == "['1', 'sample']\n"
+    edit(course, lambda nb: nb.cells[3].update(source=f"{asked}\nassert os.environ[k] == '2'"))
+    edit(
+        course,
+        lambda nb: nb.cells[3].update(
+            source="import os\nassert os.environ['OMP_NUM_THREADS'] == '2'"
+        ),
+    )
+    measure.main("01")
+    assert before == dict(os.environ)
+
+
+def test_measure_runs_a_lesson_and_keeps_the_other_numbers(course, capsys):
     hungry = "import time\nx = bytearray(300_000_000)\ndel x\ntime.sleep(1)\nprint('once more')"
     edit(course, lambda nb: nb.cells[3].update(source=hungry))
     before = (course / "notebooks" / "01_doubling.ipynb").read_bytes()

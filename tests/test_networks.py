@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from course_utils.built.encoder_decoder import EncoderDecoder
-from course_utils.built.exact import conditional_mean
+from course_utils.built.ideal_denoiser import conditional_mean
 from course_utils.built.plain_unet import PlainUNet, double_conv
 
 

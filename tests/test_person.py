@@ -3,19 +3,22 @@
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from course_utils import downloads, person
-from course_utils.camera import ROOT, take_photo
-from course_utils.person import Box, NobodyFound, crop_person, find_people
+from course_utils.io import downloads
+from course_utils.notebook import faces, person
+from course_utils.notebook.camera import ROOT, take_photo
+from course_utils.notebook.person import Box, NobodyFound, crop_person, find_people
 
 PERSON, CAT = take_photo("sample"), take_photo(ROOT / "images" / "cat.jpg")
 FACE = (225, 115)  # column and row of the nose in the sample photograph
@@ -51,7 +54,8 @@ def ultralytics_settings_elsewhere(tmp_path_factory):
 def no_weights(monkeypatch, tmp_path):
     """Without this a machine whose owner has fetched the weights would test something else."""
     monkeypatch.setattr(person, "WEIGHTS", tmp_path / "downloads" / "yolo26n.pt")
-    person._yolo_or_say_why.cache_clear()
+    for cache in (person._yolo_or_say_why, person._say_once, faces._network):
+        cache.cache_clear()
 
 
 @pytest.fixture
@@ -66,7 +70,7 @@ def offline(monkeypatch):
     return tried
 
 
-# Without weights: OpenCV's detectors.
+# Without weights: the face detector.
 
 
 def test_the_sample_person_is_found_without_weights(offline, capsys):
@@ -78,6 +82,7 @@ def test_the_sample_person_is_found_without_weights(offline, capsys):
     crop_person(PERSON)
     printed = capsys.readouterr().out  # told once, tried once
     assert printed.count("\n") == 1 and "no network in this test" in printed
+    assert printed.startswith("Using the course's face detector instead of YOLO")
     assert len(offline) == 1
 
 
@@ -92,7 +97,7 @@ def test_head_and_shoulders_are_in_the_crop(offline):
 
 def test_nobody_is_an_error_that_helps(offline):
     for nobody in (CAT, np.zeros((200, 300, 3), np.uint8), np.zeros((1, 1, 3), np.uint8)):
-        assert find_people(nobody, "opencv") == []
+        assert find_people(nobody, "face") == []
         with pytest.raises(NobodyFound, match="face towards the camera"):
             crop_person(nobody)
     assert issubclass(NobodyFound, ValueError)
@@ -152,6 +157,113 @@ def test_unknown_detector_is_refused():
 def test_asking_for_yolo_without_weights_is_an_error(offline):
     with pytest.raises(OSError, match="yolo26n.pt cannot be fetched"):
         find_people(PERSON, "yolo")
+
+
+# The face detector on any OpenCV, in any folder.
+
+
+def test_the_face_detector_needs_nothing_that_opencv_5_lacks(monkeypatch):
+    """OpenCV 5 has no Haar cascades and no HOG, and puts no data file beside itself."""
+    wanted = find_people(PERSON, "face")
+    faces._network.cache_clear()
+    for name in ("CascadeClassifier", "HOGDescriptor", "data"):
+        monkeypatch.delattr(cv2, name, raising=False)
+    assert find_people(PERSON, "face") == wanted and wanted[0].detector == "face"
+
+
+def test_one_network_reads_pictures_of_any_size_after_each_other():
+    """OpenCV 4 answers nonsense, with certainty, where the size of a network's input changes."""
+    whole = find_people(PERSON, "face")
+    for height, width in ((330, 512), (64, 64), (2000, 900), (3, 700), (1, 1)):
+        canvas = np.full((height, width, 3), 114, np.uint8)
+        side = min(height, width)
+        canvas[:side, :side] = np.asarray(Image.fromarray(PERSON).resize((side, side)))
+        found = find_people(canvas, "face")
+        assert len(found) == (side > 60)
+        for box in found:
+            scaled = [corner * side / 512 for corner in whole[0][:4]]
+            assert overlap(box[:4], scaled) > 0.8
+    assert find_people(PERSON, "face") == whole
+
+
+def test_the_boxes_are_those_of_the_papers_formula():
+    """A face made by hand: the inverse of Xu et al., section 3, in one cell."""
+    heat = np.zeros((160, 160), np.float32)
+    size, offset = np.zeros((2, 160, 160)), np.zeros((2, 160, 160))
+    x0, y0, x1, y1 = 101.0, 50.0, 141.0, 110.0
+    middle_y, middle_x = (y0 + y1) / 2 / faces.STRIDE, (x0 + x1) / 2 / faces.STRIDE
+    cell = int(middle_y), int(middle_x)
+    heat[cell] = 0.8
+    size[:, *cell] = np.log([(y1 - y0) / faces.STRIDE, (x1 - x0) / faces.STRIDE])
+    offset[:, *cell] = middle_y - cell[0] - 0.5, middle_x - cell[1] - 0.5
+    boxes, sure = faces._boxes(heat, size, offset)
+    assert np.allclose(boxes, [[x0, y0, x1 - x0, y1 - y0]]) and np.allclose(sure, 0.8)
+
+
+def test_a_course_folder_with_accents_is_no_trouble_for_opencv(tmp_path, monkeypatch):
+    """On Windows OpenCV opens no path with an accent; here all paths are refused."""
+    folder = tmp_path / "José Müller"
+    shutil.copytree(faces.NETWORK.parent, folder)
+    monkeypatch.setattr(faces, "NETWORK", folder / faces.NETWORK.name)
+    read = cv2.dnn.readNetFromONNX
+
+    def without_paths(given):
+        assert not isinstance(given, str | os.PathLike)
+        return read(given)
+
+    monkeypatch.setattr(cv2.dnn, "readNetFromONNX", without_paths)
+    assert find_people(PERSON, "face")[0].detector == "face"
+
+
+def missing(patch, tmp_path):
+    patch.setattr(faces, "NETWORK", tmp_path / "centerface.onnx")
+
+
+def damaged(patch, tmp_path):
+    missing(patch, tmp_path)
+    faces.NETWORK.write_bytes(b"version https://git-lfs.github.com/spec/v1")
+
+
+def without_graphics(patch, _):
+    patch.setitem(sys.modules, "cv2", None)
+
+
+def without_dnn(patch, _):
+    patch.delattr(cv2, "dnn")
+
+
+def refused(patch, _):
+    def refuse(*_):
+        raise cv2.error("(-215:Assertion failed) in function 'getMemoryShapes'")
+
+    patch.setattr(cv2.dnn, "readNetFromONNX", refuse)
+
+
+@pytest.mark.parametrize(
+    "trouble, says",
+    [
+        (missing, "git checkout data/faces"),
+        (damaged, "git checkout data/faces"),
+        (without_graphics, "cv2"),
+        (without_dnn, "dnn"),
+        (refused, "getMemoryShapes"),
+    ],
+)
+@pytest.mark.parametrize("detector", ["auto", "face"])
+def test_where_no_detector_works_the_whole_picture_is_taken(
+    offline, monkeypatch, tmp_path, capsys, trouble, says, detector
+):
+    with monkeypatch.context() as patch:
+        trouble(patch, tmp_path)
+        assert find_people(PERSON[:300], detector) == [Box(0, 0, 512, 300, 0.0, "whole picture")]
+        crop = crop_person(PERSON[:300], square=True, detector=detector)
+    assert np.array_equal(crop, PERSON[:300, 106:406])  # the middle
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 1 + (detector == "auto")  # of YOLO, which is offline; and of this
+    assert (
+        printed[-1].startswith("No detector works here, so the whole picture")
+        and says in printed[-1]
+    )
 
 
 # Fetching the weights.
@@ -269,11 +381,90 @@ def test_yolo_sees_nobody_in_a_grey_picture(weights, monkeypatch):
         crop_person(np.full((320, 640, 3), 114, np.uint8))
 
 
-def test_a_damaged_file_of_weights_is_explained(tmp_path, monkeypatch):
+def test_a_damaged_file_of_weights_is_explained(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(person, "WEIGHTS", tmp_path / "yolo26n.pt")
     person.WEIGHTS.write_bytes(b"an error page, perhaps")
     with pytest.raises(ValueError, match="does not open as a YOLO model .* Delete"):
-        find_people(PERSON)
+        find_people(PERSON, "yolo")
+    assert find_people(PERSON)[0].detector == "face"
+    assert "does not open as a YOLO model" in capsys.readouterr().out
+
+
+def classifier():
+    from ultralytics.nn.tasks import ClassificationModel
+
+    return ClassificationModel("yolo26n-cls.yaml", nc=2, verbose=False), {0: "cat", 1: "person"}
+
+
+def turned_boxes():
+    from ultralytics.nn.tasks import OBBModel
+
+    return OBBModel("yolo26n-obb.yaml", nc=2, verbose=False), {0: "ship", 1: "person"}
+
+
+def of_cats_alone():
+    from ultralytics.nn.tasks import DetectionModel
+
+    return DetectionModel("yolo26n.yaml", nc=1, verbose=False), {0: "cat"}
+
+
+def save_yolo(path, model, names):
+    from ultralytics.cfg import get_cfg
+    from ultralytics.nn.tasks import guess_model_task
+
+    model.args, model.names = get_cfg(), names
+    torch.save({"model": model.eval(), "train_args": {"task": guess_model_task(model)}}, path)
+
+
+@pytest.mark.parametrize(
+    "make, says",
+    [
+        (classifier, "for the task 'classify' and gives no box"),
+        (turned_boxes, "for the task 'obb' and gives no box"),
+        (of_cats_alone, "knows no class 'person' among its 1"),
+    ],
+)
+def test_weights_of_another_task_are_named_and_the_face_is_found(
+    tmp_path, monkeypatch, capsys, make, says
+):
+    monkeypatch.setattr(person, "WEIGHTS", tmp_path / "yolo26n.pt")
+    with person._ultralytics_kept_apart():
+        save_yolo(person.WEIGHTS, *make())
+    with pytest.raises(ValueError, match=f"{says}. Delete"):
+        find_people(PERSON, "yolo")
+    assert [box.detector for box in find_people(PERSON)] == ["face"]
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1 and says in printed and "instead of YOLO" in printed
+
+
+@pytest.mark.parametrize("task", ["pose", "segment"])
+def test_models_that_give_boxes_beside_something_else_are_used(tmp_path, monkeypatch, task):
+    from ultralytics.nn import tasks
+
+    kind, short = {
+        "pose": (tasks.PoseModel, "pose"),
+        "segment": (tasks.SegmentationModel, "seg"),
+    }[task]
+    monkeypatch.setattr(person, "WEIGHTS", tmp_path / "yolo26n.pt")
+    with person._ultralytics_kept_apart():
+        model = kind(f"yolo26n-{short}.yaml", nc=1, verbose=False)
+        save_yolo(person.WEIGHTS, model, {0: "person"})
+    assert find_people(PERSON, "yolo") == []  # an untrained network is sure of nothing
+
+
+def test_a_yolo_that_stops_at_a_picture_is_replaced(weights, monkeypatch, capsys):
+    monkeypatch.setattr(person, "WEIGHTS", weights)
+
+    def stop(*_, **__):
+        raise NotImplementedError("torchvision::nms is not there")
+
+    from ultralytics import YOLO
+
+    monkeypatch.setattr(YOLO, "predict", stop)
+    assert find_people(PERSON)[0].detector == "face"
+    assert "YOLO stopped at this picture (torchvision::nms" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="YOLO stopped"):
+        find_people(PERSON, "yolo")
 
 
 ALONE = """
@@ -292,7 +483,7 @@ def state():
             str(numpy.get_printoptions()), sorted(os.environ.items())]
 torch.set_num_threads(2)
 before = state()
-from course_utils import camera, person
+from course_utils.notebook import camera, person
 person.WEIGHTS = pathlib.Path(sys.argv[1])
 person.ULTRALYTICS_ENVIRONMENT["YOLO_CONFIG_DIR"] = sys.argv[2]
 found = person.find_people(camera.take_photo(sys.argv[3]))

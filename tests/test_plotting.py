@@ -1,6 +1,12 @@
 """Pictures go in with any type and shape that the course has, and come out small and whole."""
 
 import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import imageio.v3 as imageio
 import matplotlib
@@ -8,9 +14,12 @@ import numpy as np
 import pytest
 import torch
 from matplotlib import pyplot as plt
+from matplotlib.text import Text
 from packaging.version import Version
 
-from course_utils import plotting
+from course_utils import ROOT
+from course_utils.notebook import diagrams, plotting
+from course_utils.notebook.diagrams import Block
 
 GREY = torch.linspace(-1, 1, 28 * 28).view(1, 28, 28)
 NOISE = torch.randn(24, 1, 28, 28, generator=torch.Generator().manual_seed(0)) / 2
@@ -193,7 +202,7 @@ def test_titles_keep_close_and_clear_of_each_other(titles):
 def test_a_small_picture_is_a_sharp_png(shown):
     plotting.show_images(NOISE[:8], alt="eight digits")
     (image,) = shown
-    assert image.format == "png" and image.alt == "eight digits"
+    assert image.format == "png" and image.metadata["alt"] == "eight digits"
     pixels, wanted = decoded(image)[..., :3], plotting.to_uint8(NOISE[0])
     rows, columns = (np.flatnonzero((pixels < 255).any(axis=(axis, 2))) for axis in (1, 0))
     # Each of the 28 pixels 4 wide; Matplotlib before 3.11 cuts off the first row of the screen.
@@ -281,7 +290,7 @@ def test_gif_round_trip(tmp_path, shown):
     about = imageio.immeta(path)
     assert about["duration"] == 500 and about["loop"] == 0
     plotting.show_gif(path, alt="six digits")
-    assert shown[0].data == path.read_bytes() and shown[0].alt == "six digits"
+    assert shown[0].data == path.read_bytes() and shown[0].metadata["alt"] == "six digits"
 
 
 def test_a_gif_without_frames_is_refused(tmp_path):
@@ -304,3 +313,118 @@ def test_the_slider_draws_again_when_it_moves(shown):
     assert asked == [0.0, 1.0] and len(shown) == 1
     assert before.shape == after.shape == (280, 280, 3)
     assert (before == 128).all() and (after == 255).all()
+
+
+# --- texts of the learner's own -----------------------------------------------------------------
+
+WORDS = ["$", "$5 or $10", "100 $ for \\a{", "$x^$", "a_b^c", "_hidden", "50 % & #1 {x}"]
+"""Most of these are no formula, and matplotlib would raise, or draw something else."""
+
+
+def texts(figure) -> list[str]:
+    """What stands in a figure, once it was really drawn."""
+    figure.canvas.draw()
+    found = [text for text in figure.findobj(Text) if text.get_text()]
+    assert not any(text.get_parse_math() for text in found if text.get_text() in WORDS)
+    return [text.get_text() for text in found]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_titles_are_shown_as_they_are(word):
+    how = dict(titles=[word, "b"], row_titles=[word], title=word)
+    assert texts(plotting.image_grid(NOISE[:2], **how)).count(word) == 3
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_names_of_curves_are_shown_as_they_are(monkeypatch, word):
+    figures = []
+    monkeypatch.setattr(plotting, "show", lambda figure, alt: figures.append(figure))
+    plotting.show_losses({word: [3.0, 2.0, 1.0, 1.0], "other": [1.0, 1.0]}, alt="two curves")
+    found = texts(figures[0])
+    assert word in found and "other" in found
+    legend = figures[0].axes[0].get_legend()
+    colours = [line.get_color() for line in legend.get_lines()]
+    assert colours == list(plotting.COLOURS[:2])
+
+
+def test_an_own_formula_in_a_label_of_matplotlib_stays_one():
+    figure, axes = plt.subplots()
+    assert axes.set_ylabel("variance of $x_t$").get_parse_math()
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_texts_in_a_diagram_are_shown_as_they_are(word):
+    blocks = [Block(word), Block("b"), Block(word, 3, 8)]
+    figure = diagrams.draw(blocks, [(0, 1, word), (1, 2)], title=word)
+    assert texts(figure).count(word) == 3
+    assert any(text.startswith(word) for text in texts(figure) if text != word), "its shape follows"
+
+
+# --- Colab's IPython ----------------------------------------------------------------------------
+
+OLD = "ipython==7.34.0"
+DRAW = """
+import json, sys
+import IPython, torch
+from IPython.core.formatters import DisplayFormatter
+from course_utils.notebook import plotting
+
+plotting.display = lambda image: print(json.dumps(DisplayFormatter().format(image)))
+picture = torch.linspace(-1, 1, 64).view(1, 1, 8, 8)
+print(IPython.__version__)
+plotting.show_images(picture, alt="a grey wedge")
+plotting.show_gif(sys.argv[1], alt="a film")
+"""
+
+
+@pytest.fixture(scope="module")
+def old_ipython():
+    """A folder with the IPython that Colab has; fetched once, into a folder that git ignores."""
+    folder = ROOT / ".colab" / OLD
+    if not folder.exists():
+        folder.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
+            pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", beside]
+            names = [OLD, "pickleshare", "backcall", "decorator"]
+            done = subprocess.run([*pip, *names], capture_output=True, text=True)
+            if done.returncode:
+                pytest.skip(f"pip could not fetch {OLD}: {done.stderr.strip()[-200:]}")
+            Path(beside).rename(folder)
+            Path(beside).mkdir()  # for the end of the block to remove
+    return folder
+
+
+def test_the_ipython_of_colab_shows_the_same(tmp_path, old_ipython):
+    plotting.save_gif(tmp_path / "a.gif", NOISE[:2])
+
+    def drawn_with(*paths):
+        path = os.pathsep.join(map(str, [*paths, ROOT]))
+        command = [sys.executable, "-c", DRAW, str(tmp_path / "a.gif")]
+        environment = os.environ | {"PYTHONPATH": path}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        version, *shown = done.stdout.splitlines()
+        return version, [json.loads(line) for line in shown]
+
+    version, old = drawn_with(old_ipython)
+    newer, new = drawn_with()
+    assert version == "7.34.0" != newer
+    for (data, about), (new_data, new_about), alt in zip(
+        old, new, ["a grey wedge", "a film"], strict=True
+    ):
+        (kind,) = set(data) - {"text/plain"}
+        assert about == new_about == {kind: {"alt": alt}}
+        assert {k: v.strip() for k, v in data.items()} == new_data  # 7 ends base64 with a new line
+
+
+@pytest.mark.parametrize(
+    "numbers, labels", [((0.25, 0.9), {"0.3", "0.5", "0.7"}), ((0.02, 2), {"0.1", "1"})]
+)
+def test_losses_have_plain_numbers_at_their_axis(numbers, labels, monkeypatch):
+    shown = []
+    monkeypatch.setattr(plotting, "show", lambda figure, alt: shown.append(figure))
+    plotting.show_losses({"a": np.geomspace(*numbers, 400)}, "alt", smooth=1)
+    shown[0].canvas.draw()
+    axis = shown[0].axes[0].yaxis
+    found = {text.get_text() for text in axis.get_ticklabels() + axis.get_ticklabels(minor=True)}
+    assert labels <= found and not any("10^" in text or "$" in text for text in found)

@@ -14,23 +14,24 @@ from diffusers.loaders.single_file_utils import (
 )
 from safetensors.torch import save_file
 
-from course_utils import downloads, layout
+from course_utils import diffusers_format
+from course_utils.built import text_to_image
 from course_utils.built.clip import CLIPText
-from course_utils.built.pipeline import StableDiffusion
 from course_utils.built.unet import UNet
 from course_utils.built.vae import AutoencoderKL
-from course_utils.layout import configs, names, published
+from course_utils.diffusers_format import configs, load_pipeline, names, published, save_pipeline
+from course_utils.io import downloads
 from tests.test_pipeline import seeded, small_pipeline
 
 WIDTHS = (32, 64, 64, 64)
 POSITION_IDS = "cond_stage_model.transformer.text_model.embeddings.position_ids"
 
 
-def their_unet(widths=(320, 640, 1280, 1280), heads=8, context=768, groups=32):
+def their_unet(widths=(320, 640, 1280, 1280), heads=8, cross_attention_dim=768, groups=32):
     return UNet2DConditionModel(
         block_out_channels=widths,
         attention_head_dim=heads,
-        cross_attention_dim=context,
+        cross_attention_dim=cross_attention_dim,
         norm_num_groups=groups,
     )
 
@@ -121,25 +122,28 @@ def test_the_published_configs_make_these_networks():
     for name, wanted in published.networks().items():
         assert shapes(found[name].state_dict()) == shapes(wanted.state_dict())
         assert str(found[name]) == str(wanted)
-    assert found["vae"].scale == 0.18215
+    assert found["vae"].scaling_factor == 0.18215
 
 
 @pytest.mark.parametrize(
     "ours, original",
     [
         ("conv_in.weight", "input_blocks.0.0.weight"),
-        ("down.0.blocks.1.conv1.weight", "input_blocks.2.0.in_layers.2.weight"),
-        ("down.1.resize.bias", "input_blocks.6.0.op.bias"),
-        ("down.3.blocks.1.time.weight", "input_blocks.11.0.emb_layers.1.weight"),
-        ("middle.2.conv2.bias", "middle_block.2.out_layers.3.bias"),
-        ("up.0.resize.1.weight", "output_blocks.2.1.conv.weight"),
-        ("up.2.resize.1.weight", "output_blocks.8.2.conv.weight"),
-        ("up.3.blocks.2.skip.weight", "output_blocks.11.0.skip_connection.weight"),
+        ("down_blocks.0.resnets.1.conv1.weight", "input_blocks.2.0.in_layers.2.weight"),
+        ("down_blocks.1.downsamplers.0.conv.bias", "input_blocks.6.0.op.bias"),
+        ("down_blocks.3.resnets.1.time_emb_proj.weight", "input_blocks.11.0.emb_layers.1.weight"),
+        ("mid_block.resnets.1.conv2.bias", "middle_block.2.out_layers.3.bias"),
+        ("up_blocks.0.upsamplers.0.conv.weight", "output_blocks.2.1.conv.weight"),
+        ("up_blocks.2.upsamplers.0.conv.weight", "output_blocks.8.2.conv.weight"),
         (
-            "up.1.looks.0.blocks.0.cross_attention.k.weight",
+            "up_blocks.3.resnets.2.conv_shortcut.weight",
+            "output_blocks.11.0.skip_connection.weight",
+        ),
+        (
+            "up_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.weight",
             "output_blocks.3.1.transformer_blocks.0.attn2.to_k.weight",
         ),
-        ("norm_out.weight", "out.0.weight"),
+        ("conv_norm_out.weight", "out.0.weight"),
     ],
 )
 def test_names_that_are_written_down_elsewhere(ours, original):
@@ -187,10 +191,10 @@ def test_networks_under_original_names_compute_as_diffusers_does(parts):
     unet, vae = their_unet(WIDTHS, 8, 16, 16).eval(), their_vae((8, 8, 16, 16), 4).eval()
     for model, state in zip((unet, vae), converted(parts["unet"], parts["vae"]), strict=True):
         model.load_state_dict(state)
-    x, context = torch.randn(2, 4, 16, 16), torch.randn(2, 7, 16)
+    x, states = torch.randn(2, 4, 16, 16), torch.randn(2, 7, 16)
     t = torch.tensor([3, 800])
-    wanted = unet(x, t, context).sample
-    torch.testing.assert_close(parts["unet"](x, t, context), wanted, rtol=1e-4, atol=1e-4)
+    wanted = unet(x, t, states).sample
+    torch.testing.assert_close(parts["unet"](x, t, states), wanted, rtol=1e-4, atol=1e-4)
     wanted = vae.decode(x).sample
     torch.testing.assert_close(parts["vae"].decode(x), wanted, rtol=1e-4, atol=1e-4)
 
@@ -204,15 +208,15 @@ def test_an_original_file_is_read(parts, small, dtype, tmp_path):
     tensors["model_ema.diffusion_modelinput_blocks00bias"] = torch.zeros(3)
     path = tmp_path / "v1-5.safetensors"
     save_file({n: t.contiguous().to(dtype) for n, t in tensors.items()}, path)
-    pipe = StableDiffusion.from_pretrained(path)
+    pipe = load_pipeline(path)
     for name, part in (("text", pipe.text_encoder), ("unet", pipe.unet), ("vae", pipe.vae)):
         for key, tensor in part.state_dict().items():
             assert tensor.dtype == torch.float32 and not tensor.is_meta
             assert torch.equal(tensor, parts[name].state_dict()[key].to(dtype).float())
-    assert (pipe.kind, pipe.spacing, pipe.size) == ("eps", "stable", 512)
-    drawn = pipe.text_to_image("a cat", seeded(), steps=2, size=64)
+    assert (pipe.prediction_type, pipe.spacing, pipe.size) == ("epsilon", "stable_diffusion", 512)
+    drawn = text_to_image(pipe, "a cat", seeded(), steps=2, size=64)
     assert drawn.shape == (1, 3, 64, 64) and drawn.isfinite().all()
-    half = StableDiffusion.from_pretrained(path, dtype=torch.bfloat16)
+    half = load_pipeline(path, dtype=torch.bfloat16)
     assert half.unet.conv_in.weight.dtype == torch.bfloat16
 
 
@@ -228,7 +232,7 @@ def test_memory_is_one_model_and_one_tensor(parts, small, tmp_path, monkeypatch)
             yield name, tensor
 
     monkeypatch.setattr(published.Weights, "read", read)
-    pipe = StableDiffusion.from_pretrained(tmp_path / "a.safetensors")
+    pipe = load_pipeline(tmp_path / "a.safetensors")
     kept = {p.untyped_storage().data_ptr() for p in pipe.unet.parameters()}
     assert len(alive) > 400 and len(kept) == len(list(pipe.unet.parameters()))
     (tmp_path / "a.safetensors").write_bytes(b"")  # were they still in the file, this would crash
@@ -270,7 +274,7 @@ def test_memory_is_one_model_and_one_tensor(parts, small, tmp_path, monkeypatch)
 def test_other_files_are_refused_with_what_they_are(parts, small, change, says, tmp_path):
     save_file(change(original_tensors(parts)), tmp_path / "some.safetensors")
     with pytest.raises(ValueError, match=says):
-        StableDiffusion.from_pretrained(tmp_path / "some.safetensors")
+        load_pipeline(tmp_path / "some.safetensors")
 
 
 def test_truncated_and_pickled_files_are_refused(parts, tmp_path):
@@ -280,12 +284,12 @@ def test_truncated_and_pickled_files_are_refused(parts, tmp_path):
     for part in (raw[:-1], raw[:1000], raw[:3], b""):
         path.write_bytes(part)
         with pytest.raises(ValueError, match="damaged or only half there"):
-            StableDiffusion.from_pretrained(path)
+            load_pipeline(path)
     torch.save({"state_dict": {}}, tmp_path / "some.ckpt")
     torch.save({"state_dict": {}}, path)
     for name in ("some.ckpt", "some.safetensors"):
         with pytest.raises(ValueError, match="can run any code.*safetensors"):
-            StableDiffusion.from_pretrained(tmp_path / name)
+            load_pipeline(tmp_path / name)
 
 
 @pytest.fixture
@@ -303,19 +307,19 @@ def no_network(address):
 def test_weights_are_found_where_they_are_and_never_fetched_unasked(cache, monkeypatch, tmp_path):
     monkeypatch.setattr(downloads, "open_address", lambda _: pytest.fail("asked the network"))
     with pytest.raises(FileNotFoundError, match="4 GB.*OpenRAIL-M.*download=True"):
-        layout.find_weights()
+        diffusers_format.find_weights()
     with pytest.raises(FileNotFoundError, match="nothing at"):
-        layout.find_weights(tmp_path / "nowhere")
+        diffusers_format.find_weights(tmp_path / "nowhere")
     folder = cache / "models--CompVis--stable-diffusion-v1-4" / "snapshots" / "abc"
-    small_pipeline().save_pretrained(folder)
-    assert layout.find_weights() == folder
-    (folder / "vae" / layout.WEIGHTS).unlink()  # as after a download that was cut off
+    save_pipeline(folder, small_pipeline())
+    assert diffusers_format.find_weights() == folder
+    (folder / "vae" / diffusers_format.WEIGHTS).unlink()  # as after a download that was cut off
     with pytest.raises(FileNotFoundError, match="not on this computer"):
-        layout.find_weights()
-    assert layout.find_weights(folder) == folder
+        diffusers_format.find_weights()
+    assert diffusers_format.find_weights(folder) == folder
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "v1-5.safetensors").touch()
-    assert layout.find_weights(tmp_path / "mine").name == "v1-5.safetensors"
+    assert diffusers_format.find_weights(tmp_path / "mine").name == "v1-5.safetensors"
 
 
 def test_a_download_shows_size_and_licence_first_and_is_quick_without_network(
@@ -323,7 +327,7 @@ def test_a_download_shows_size_and_licence_first_and_is_quick_without_network(
 ):
     monkeypatch.setattr(downloads, "open_address", no_network)
     with pytest.raises(OSError, match="cannot be fetched"):
-        layout.find_weights(download=True)
+        diffusers_format.find_weights(download=True)
     assert "4 GB" in capsys.readouterr().out
 
 
@@ -342,7 +346,7 @@ def test_a_download_asks_for_the_files_of_the_parts_and_nothing_pickled(cache, m
 
     monkeypatch.setattr(downloads, "open_address", lambda _: Answer())
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
-    assert layout.find_weights(download=True) == cache
+    assert diffusers_format.find_weights(download=True) == cache
     assert "CreativeML OpenRAIL-M" in asked["said"]
     from huggingface_hub.utils import filter_repo_objects
 
@@ -374,4 +378,4 @@ def test_an_index_in_a_folder_of_another_model_is_named(tmp_path):
     index = {"_class_name": "StableDiffusion3Pipeline"}
     (tmp_path / "model_index.json").write_text(json.dumps(index))
     with pytest.raises(ValueError, match="StableDiffusion3Pipeline"):
-        StableDiffusion.from_pretrained(tmp_path)
+        load_pipeline(tmp_path)

@@ -8,19 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils import (
-    camera,
-    datasets,
-    downloads,
-    emoji,
-    emoji_judges,
-    layout,
-    plotting,
-    scores,
-    sprite_clip,
-    torchvision_data,
-)
-from course_utils.built.pipeline import StableDiffusion
+from course_utils import diffusers_format
+from course_utils.built import image_to_image, text_to_image
+from course_utils.data import datasets, emoji, torchvision_data
+from course_utils.diffusers_format import load_pipeline
+from course_utils.evaluation import emoji_classifiers, scores, sprite_clip
+from course_utils.io import downloads
+from course_utils.notebook import camera, plotting
 from tests.test_pipeline import CAPTIONS, seeded, small_pipeline
 
 PHOTO = np.zeros((4, 4, 3), np.uint8)
@@ -72,29 +66,29 @@ def test_an_impossible_film_is_refused_and_leaves_the_older_one(tmp_path, wrong)
 @pytest.mark.parametrize("name", ["merges.txt", "vocab.json"])
 @pytest.mark.parametrize("damage", [lambda raw: raw[: len(raw) // 2], lambda raw: b"\x80" * 9])
 def test_a_damaged_tokenizer_is_named_with_what_to_do(tmp_path, name, damage):
-    layout.save_tokenizer(tmp_path / "a", small_pipeline().tokenizer)
+    diffusers_format.save_tokenizer(tmp_path / "a", small_pipeline().tokenizer)
     path = tmp_path / "a" / name
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match="tokenizer in .* damaged or only half there.*checkout"):
-        layout.load_tokenizer(tmp_path / "a")
+    with pytest.raises(ValueError, match="damaged or only half .*its tokenizer.*Fetch it again"):
+        diffusers_format.load_tokenizer(tmp_path / "a")
 
 
 def test_a_name_at_a_hub_is_no_folder():
     with pytest.raises(FileNotFoundError, match="no folder someone/some-model.*find_weights"):
-        StableDiffusion.from_pretrained("someone/some-model")
+        load_pipeline("someone/some-model")
 
 
 def test_an_interrupt_while_drawing_spoils_nothing():
     pipe = small_pipeline()
-    wanted = pipe.text_to_image(CAPTIONS[0], seeded(), steps=3)
+    wanted = text_to_image(pipe, CAPTIONS[0], seeded(), steps=3)
 
     def stop(*_):
         raise KeyboardInterrupt
 
-    for method, given in (("text_to_image", ()), ("image_to_image", (wanted,))):
+    for draw, given in ((text_to_image, ()), (image_to_image, (wanted,))):
         with pytest.raises(KeyboardInterrupt):
-            getattr(pipe, method)(CAPTIONS[0], *given, generator=seeded(), steps=3, callback=stop)
-    assert torch.equal(pipe.text_to_image(CAPTIONS[0], seeded(), steps=3), wanted)
+            draw(pipe, CAPTIONS[0], *given, generator=seeded(), steps=3, callback=stop)
+    assert torch.equal(text_to_image(pipe, CAPTIONS[0], seeded(), steps=3), wanted)
     assert torch.is_grad_enabled()
 
 
@@ -178,7 +172,7 @@ def test_a_user_without_a_home_can_still_write_into_the_course(tmp_path, monkeyp
         (lambda: emoji.sheet("nobody"), "no style 'nobody': take one of noto"),
         (lambda: sprite_clip.prompts("taste"), r"no \['taste'\]: say some of"),
         (lambda: scores.features(np.zeros((2, 1, 28, 28))), "not a ndarray: plotting.as_batch"),
-        (lambda: emoji_judges.read([PHOTO]), "not a list: plotting.as_batch"),
+        (lambda: emoji_classifiers.read([PHOTO]), "not a list: plotting.as_batch"),
     ],
 )
 def test_unknown_words_and_wrong_kinds_are_explained(ask, says):

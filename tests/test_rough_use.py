@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 from torch import nn
 
-from course_utils import ROOT, camera, datasets, downloads, files, plotting, training
-from course_utils.built.pipeline import StableDiffusion
-from course_utils.layout import parts
+from course_utils import ROOT
+from course_utils.data import datasets
+from course_utils.diffusers_format import load_pipeline, parts, save_pipeline
+from course_utils.io import downloads, files, tensors
+from course_utils.notebook import camera, plotting
 from tests.test_datasets import Server, idx
 from tests.test_pipeline import small_pipeline
 
@@ -47,7 +49,7 @@ def filled(number):
 
 def numbers(folder):
     """The numbers that the model in a folder is filled with."""
-    pipe = StableDiffusion.from_pretrained(folder)
+    pipe = load_pipeline(folder)
     models = (pipe.unet, pipe.text_encoder, pipe.vae)
     return {p.unique().item() for part in models for p in part.parameters()}
 
@@ -57,7 +59,7 @@ def numbers(folder):
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_model_that_can_not_be_saved_leaves_the_older_one_whole(tmp_path, monkeypatch, error):
-    filled(1).save_pretrained(tmp_path / "model")
+    save_pipeline(tmp_path / "model", filled(1))
     (tmp_path / "model" / "notes.txt").write_text("mine")
 
     def fails(*_, **__):
@@ -65,25 +67,25 @@ def test_a_model_that_can_not_be_saved_leaves_the_older_one_whole(tmp_path, monk
 
     monkeypatch.setattr(parts, "save_vae", fails)  # U-Net and text encoder are written by then
     with pytest.raises(type(error)) as caught:
-        filled(2).save_pretrained(tmp_path / "model")
+        save_pipeline(tmp_path / "model", filled(2))
     if isinstance(error, OSError):
         assert re.search("model could not be written.*No space left.*Make room", str(caught.value))
     assert numbers(tmp_path / "model") == {1}
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
     monkeypatch.undo()
-    filled(2).save_pretrained(tmp_path / "model")
+    save_pipeline(tmp_path / "model", filled(2))
     assert numbers(tmp_path / "model") == {2}
     assert (tmp_path / "model" / "notes.txt").read_text() == "mine"
 
 
 KILLED = """
 import os, signal, sys
-from course_utils.layout import parts
+from course_utils.diffusers_format import parts, save_pipeline
 from tests.test_rough_use import filled
 
-filled(1).save_pretrained(sys.argv[1])
+save_pipeline(sys.argv[1], filled(1))
 parts.save_vae = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-filled(2).save_pretrained(sys.argv[1])
+save_pipeline(sys.argv[1], filled(2))
 """
 
 
@@ -96,7 +98,7 @@ def test_a_kernel_killed_while_a_model_is_saved_leaves_the_older_one_whole(tmp_p
     mine.mkdir()
     for folder in (left, mine):
         os.utime(folder, (time.time() - 2 * files.SECONDS_TO_KEEP,) * 2)
-    filled(3).save_pretrained(tmp_path / "model")
+    save_pipeline(tmp_path / "model", filled(3))
     assert {p.name for p in tmp_path.iterdir()} == {"model", ".model-older"}
 
 
@@ -143,8 +145,8 @@ def savers(disk):
     camera.PHOTOS, downloads.FOLDER = disk / "photos", disk / "downloads"
     noise = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3)).astype(np.uint8)
     return {
-        "model": lambda n: filled(n).save_pretrained(disk / "model"),
-        "a.safetensors": lambda n: training.save_checkpoint(
+        "model": lambda n: save_pipeline(disk / "model", filled(n)),
+        "a.safetensors": lambda n: tensors.save_checkpoint(
             disk / "a.safetensors", nn.Linear(n, 500)
         ),
         "me.png": lambda n: camera.save_photo(noise[n], "me"),
@@ -204,7 +206,8 @@ AT_ONCE = """
 import sys
 from pathlib import Path
 import torch, torchvision
-from course_utils import datasets, downloads, training
+from course_utils.data import datasets
+from course_utils.io import downloads, tensors
 
 folder, address, begin = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 downloads.FOLDER = folder / "downloads"
@@ -219,8 +222,8 @@ assert len(datasets.from_torchvision("FashionMNIST")[0]) == 20
 assert len(datasets.mnist_dataset(train=False)) == 10_000
 for n in range(15):
     torch.nn.init.constant_(model.weight, begin + n)
-    training.save_checkpoint(folder / "model.safetensors", model)
-    found = training.load_checkpoint(folder / "model.safetensors", torch.nn.Linear(300, 300))
+    tensors.save_checkpoint(folder / "model.safetensors", model)
+    found = tensors.load_checkpoint(folder / "model.safetensors", torch.nn.Linear(300, 300))
     assert len(found.weight.unique()) == 1
 print("done")
 """
@@ -262,23 +265,27 @@ ODD_FOLDER = """
 import os, sys
 from pathlib import Path
 import course_utils
-from course_utils import ROOT, camera, datasets, layout, person, sprite_clip, training
+from course_utils import ROOT, diffusers_format
+from course_utils.notebook import camera, person
+from course_utils.data import datasets
+from course_utils.evaluation import sprite_clip
 from course_utils.built.digit_unet import DigitUNet
+from course_utils.io import tensors
 
 assert ROOT == Path(sys.argv[1]), ROOT
 assert len(datasets.mnist(train=False)[0]) == 10_000
 assert len(datasets.emoji(size=16, styles=["blob"], part="held_out")[0])
 photo = camera.take_photo("sample")
 assert (camera.take_photo(camera.save_photo(photo, "José")) == photo).all()
-person.find_people(photo, "opencv")
+person.find_people(photo, "face")
 sprite_clip.load()
-layout.load_vae(ROOT / "data" / "checkpoints" / "emoji" / "vae")
+diffusers_format.load_vae(ROOT / "data" / "checkpoints" / "emoji" / "vae")
 path = ROOT / "data" / "checkpoints" / "digit_unet.safetensors"
-training.save_checkpoint("mein Modell.safetensors", training.load_checkpoint(path, DigitUNet()))
+tensors.save_checkpoint("mein Modell.safetensors", tensors.load_checkpoint(path, DigitUNet()))
 assert Path("mein Modell.safetensors").exists()
 path.write_bytes(path.read_bytes()[:100])
 try:
-    training.load_checkpoint(path, DigitUNet())
+    tensors.load_checkpoint(path, DigitUNet())
 except ValueError as error:
     print(error)
 """
@@ -287,8 +294,8 @@ except ValueError as error:
 def test_a_home_with_spaces_and_accents_and_another_working_directory(tmp_path):
     course = tmp_path / "José Müller" / "mon cours d'été"
     elsewhere = tmp_path / "ein anderer Ordner"
-    for folder in ("course_utils", "images", "data/mnist", "data/emoji", "data/checkpoints"):
-        left_out = shutil.ignore_patterns("__pycache__", "licences", "emoji_judge*")
+    for folder in ("course_utils", "images", "data"):
+        left_out = shutil.ignore_patterns("__pycache__", "licences", "emoji_classifier*", "clip")
         shutil.copytree(ROOT / folder, course / folder, ignore=left_out)
     elsewhere.mkdir()
     home = {"HOME": str(course.parent), "PYTHONPATH": str(course)}

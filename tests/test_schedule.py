@@ -133,7 +133,7 @@ def test_at_works_where_there_is_no_float64():
     assert picked.device.type == "meta" and picked.dtype == torch.float32
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_pictures_and_steps_may_both_be_on_a_gpu():
     schedule, t = NoiseSchedule(linear_betas(10)), torch.tensor([1, 10])
     x0, eps = torch.ones(2, 1, 4, 4), torch.full((2, 1, 4, 4), 0.5)
@@ -185,5 +185,7 @@ def test_forward_step_is_the_normal_of_the_paper():
     moved = forward_step(x, eps, 10, schedule)
     assert moved.mean().item() == pytest.approx(math.sqrt(0.98) * 0.7, abs=5 * 0.1414 / 447)
     assert moved.var().item() == pytest.approx(0.02, rel=5 * math.sqrt(2 / 200_000))
-    with pytest.raises(ValueError, match="from 1 to T = 10"):
-        forward_step(x, eps, 0, schedule)
+    assert torch.equal(forward_step(x, eps, 0, schedule), x)
+    for t in (-1, 11):
+        with pytest.raises(ValueError, match="from 0 to T = 10"):
+            forward_step(x, eps, t, schedule)

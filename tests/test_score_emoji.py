@@ -6,33 +6,42 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils import datasets, emoji, emoji_judges, layout, scores
-from tools import score_emoji
+from course_utils import diffusers_format
+from course_utils.data import datasets, emoji
+from course_utils.evaluation import emoji_classifiers, scores
+from tools.score import __main__ as score
+from tools.score import emoji as score_emoji
+from tools.score.table import digest
 
 
 class StandIn:
     """Draws by heart, from captions: the drawing itself, or the one in another style."""
 
     def __init__(self, cheat: bool = False):
-        self.unet, self.cheat, self.told = nn.Identity(), cheat, []
+        self.unet, self.cheat, self.calls = nn.Identity(), cheat, []
         images, captions, drawings = datasets.emoji(64, "all")
         self.images = {(d.style, d.concept): x for d, x in zip(drawings, images, strict=True)}
-        self.asked = {lines[0]: d for d, lines in zip(drawings, captions, strict=True)}
+        self.drawing_of = {lines[0]: d for d, lines in zip(drawings, captions, strict=True)}
 
     def to(self, device):
         return self
 
     def text_to_image(self, prompts, generator, **how):
-        self.told.append((prompts, generator.initial_seed(), how))
+        self.calls.append((prompts, generator.initial_seed(), how))
         for _ in range(how["steps"]):
             self.unet(torch.zeros(2 * len(prompts), 8, 8, 8))
-        return torch.stack([self.draw(self.asked[prompt]) for prompt in prompts])
+        return torch.stack([self.draw(self.drawing_of[prompt]) for prompt in prompts])
 
     def draw(self, d):
         if not self.cheat:
             return self.images[d.style, d.concept]
         others = [s for s in emoji.STYLES if s != d.style and (s, d.concept) in self.images]
         return self.images[others[0], d.concept]
+
+
+@pytest.fixture(autouse=True)
+def stand_ins_draw(monkeypatch):
+    monkeypatch.setattr(score_emoji, "text_to_image", StandIn.text_to_image)
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +59,14 @@ def file(tmp_path, monkeypatch, honest):
     """A place for rows, and a model folder that loads as the stand-in."""
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "unet.safetensors").write_bytes(b"some weights")
-    monkeypatch.setattr(layout, "load_pipeline", lambda folder: honest, raising=False)
-    honest.told.clear()
+    monkeypatch.setattr(diffusers_format, "load_pipeline", lambda folder: honest)
+    honest.calls.clear()
     return tmp_path / "emoji.csv"
 
 
 def rows(file, *arguments):
     where = ["--checkpoint", str(file.parent / "model"), "--file", str(file)]
-    score_emoji.main(*where, *arguments)
+    score.main("emoji", *where, *arguments)
     with file.open(newline="") as lines:
         return [*csv.DictReader(lines)]
 
@@ -74,13 +83,12 @@ def test_groups_are_what_they_say():
         sum(d.style == "blob" and len(emoji.concepts()[d.concept].styles) == 3 for d in new) > 400
     )
     assert score_emoji.group("seen", 7) == seen[:7]
-    assert {d.concept for d in (*seen, *held_out, *new)} <= set(emoji_judges.known())
+    assert {d.concept for d in (*seen, *held_out, *new)} <= set(emoji_classifiers.known())
 
 
 def test_real_drawings_score_as_real_drawings(honest):
     asked = score_emoji.group("held out", 60)
-    generator = torch.Generator()
-    pictures = honest.text_to_image([emoji.captions(d)[0] for d in asked], generator, steps=0)
+    pictures = score_emoji.draw(honest, asked, 0, steps=0)
     found = score_emoji.score(pictures, asked)
     assert set(found) == set(score_emoji.FOUND)
     for name in score_emoji.READ:
@@ -112,16 +120,16 @@ def test_rows_are_measured_once(file, honest):
     assert [(r["captions"], r["guidance"], r["seed"]) for r in found] == [
         (group, "3.0", seed) for group in ("seen", "held out") for seed in ("0", "1")
     ]
-    assert all(r["evaluations"] == "4" and r["interval"] == "" for r in found)
+    assert all(r["nfe"] == "4" and r["interval"] == "" for r in found)
     assert all(r["to_own"] == "0.0000" and r["style_ratio"] == "1.0000" for r in found)
-    prompts, seed, how = honest.told[1]
+    prompts, seed, how = honest.calls[1]
     assert seed == 1 and how == {"steps": 2, "guidance": 3.0, "sampler": "dpmpp_2m"}
     assert prompts == [emoji.captions(d)[0] for d in score_emoji.group("seen", 3)]
-    once, calls = file.read_text(), len(honest.told)
+    once, calls = file.read_text(), len(honest.calls)
     rows(file, *asked)
-    assert file.read_text() == once and len(honest.told) == calls
-    found = rows(file, *asked, "--interval", "200", "800")
-    assert len(found) == 8 and honest.told[-1][2]["interval"] == (200, 800)
+    assert file.read_text() == once and len(honest.calls) == calls
+    found = rows(file, *asked, "--interval", "200 800")
+    assert len(found) == 8 and honest.calls[-1][2]["interval"] == (200, 800)
     assert found[-1]["interval"] == "200 800"
     (file.parent / "model" / "unet.safetensors").write_bytes(b"other weights")
     assert len(rows(file, *asked)) == 12
@@ -142,6 +150,6 @@ def test_the_scoreboard_leaves_the_file_out(file, monkeypatch):
 
 
 def test_the_scores_in_the_course_are_those_of_its_model():
-    with score_emoji.FILE.open(newline="") as lines:
+    with (scores.MEASURED / "emoji.csv").open(newline="") as lines:
         digests = {row["sha256"] for row in csv.DictReader(lines)}
-    assert digests == {score_emoji.digest(score_emoji.FOLDER)}
+    assert digests == {digest(score_emoji.CHECKPOINT)}

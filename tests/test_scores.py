@@ -1,4 +1,4 @@
-"""The judges read digits; the scores order good and bad pictures as they should."""
+"""The classifiers read digits; the scores order good and bad pictures as they should."""
 
 import shutil
 
@@ -8,7 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
-from course_utils import datasets, scores
+from course_utils.data import datasets
+from course_utils.evaluation import scores
 
 N = 1000
 
@@ -20,7 +21,7 @@ def train():
 
 @pytest.fixture(scope="module")
 def real(train):
-    """Digits of half B that no floor here has seen."""
+    """Digits of half B that no distance here was compared with."""
     return train[0][scores.half_b()[-N:]]
 
 
@@ -28,13 +29,13 @@ def blurred(images, width):
     return F.avg_pool2d(images + 1, width, stride=1, padding=width // 2) - 1
 
 
-# --- the judges ---------------------------------------------------------------------------------
+# --- the classifiers ----------------------------------------------------------------------------
 
 
-def test_both_judges_read_the_test_set():
+def test_both_classifiers_read_the_test_set():
     images, labels = datasets.mnist(train=False)
     assert scores.label_accuracy(images, labels) >= 0.993
-    plain = scores._judge("judge_plain")
+    plain = scores._classifier("classifier_plain")
     assert (plain.classes(scores.features(images)).argmax(1) == labels).double().mean() >= 0.993
 
 
@@ -43,7 +44,7 @@ def test_the_files_are_small_and_say_how_they_were_made():
     assert sum(path.stat().st_size for path in paths) < 1e6
     for path in paths:
         with safe_open(path, "pt") as file:
-            assert file.metadata()["made_by"] == "tools/train_judges.py"
+            assert file.metadata()["made_by"] == "tools/train"
     for path in paths[:2]:
         with safe_open(path, "pt") as file:
             notes = file.metadata()
@@ -61,16 +62,18 @@ def test_features_are_what_the_last_layer_sees_of_clamped_pictures(train):
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
-    """The judges' files in a folder where they may be damaged, read anew."""
+    """The classifiers' files in a folder where they may be damaged, read anew."""
     for name in scores.SHA256:
         shutil.copy(scores.CHECKPOINTS / f"{name}.safetensors", tmp_path)
     monkeypatch.setattr(scores, "CHECKPOINTS", tmp_path)
-    scores._judge.cache_clear()
+    scores._classifier.cache_clear()
     yield tmp_path
-    scores._judge.cache_clear()
+    scores._classifier.cache_clear()
 
 
-@pytest.mark.parametrize("name", ["judge_plain", "judge_residual", "judge_plain_half_a"])
+@pytest.mark.parametrize(
+    "name", ["classifier_plain", "classifier_residual", "classifier_plain_half_a"]
+)
 @pytest.mark.parametrize("harm", ["missing", "half", "one bit"])
 def test_a_file_that_is_not_the_courses_own_is_refused(files, name, harm):
     path = files / f"{name}.safetensors"
@@ -98,22 +101,22 @@ def test_the_halves_share_no_picture():
 
 
 def test_half_a_has_the_statistics_on_disk(train):
-    """A distance of 0 from half A's own features, on a tenth of them: far under any floor."""
+    """A distance of 0 from half A's own features: far under that of other digits."""
     mean, covariance = scores.mean_and_covariance(scores.features(train[0][scores.half_a()]))
-    half = load_file(scores.CHECKPOINTS / "judge_plain_half_a.safetensors")
+    half = load_file(scores.CHECKPOINTS / "classifier_plain_half_a.safetensors")
     assert torch.allclose(mean, half["mean"], atol=1e-4)
     assert torch.allclose(covariance, half["covariance"], atol=1e-3)
 
 
-def test_real_digits_are_at_the_floor(real):
-    assert 0.75 < scores.frechet_multiple(real) < 1.35
+def test_real_digits_are_at_1(real):
+    assert 0.75 < scores.relative_fd(real) < 1.35
 
 
 def test_worse_pictures_are_farther_away(real):
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(real.shape, generator=generator)
     found = [
-        scores.frechet_multiple(images)
+        scores.relative_fd(images)
         for images in (
             real,
             blurred(real, 3),
@@ -128,24 +131,24 @@ def test_worse_pictures_are_farther_away(real):
 
 def test_what_nobody_sees_costs_little(real):
     """A grey level more on the background, and rounding to bytes."""
-    assert scores.frechet_multiple(real.clamp(min=-1 + 1 / 127.5)) < 1.5
-    assert scores.frechet_multiple(((real + 1) * 64).round() / 64 - 1) < 1.5
+    assert scores.relative_fd(real.clamp(min=-1 + 1 / 127.5)) < 1.5
+    assert scores.relative_fd(((real + 1) * 64).round() / 64 - 1) < 1.5
 
 
 def test_a_missing_digit_is_noticed(train):
     images, labels = train
     without = images[labels != 7][:N]
-    assert scores.frechet_multiple(without) > 3
+    assert scores.relative_fd(without) > 3
 
 
 def test_n_takes_the_first_images(real):
-    assert scores.frechet_multiple(real, 200) == scores.frechet_multiple(real[:200])
+    assert scores.relative_fd(real, 200) == scores.relative_fd(real[:200])
 
 
 @pytest.mark.parametrize("n", [1, 0, 11, 6001])
 def test_an_impossible_number_of_pictures_is_refused(n):
     with pytest.raises(ValueError, match="can't be measured"):
-        scores.frechet_multiple(torch.zeros(10, 1, 28, 28), n)
+        scores.relative_fd(torch.zeros(10, 1, 28, 28), n)
 
 
 def test_label_accuracy_counts_right_readings(train):
@@ -203,39 +206,39 @@ def test_what_is_no_picture_is_refused(score):
         score(torch.zeros(9, 28, 28))
     with pytest.raises(ValueError, match="uint8"):
         score(torch.zeros(9, 1, 28, 28, dtype=torch.uint8))
-    with pytest.raises(ValueError, match="nan"):
+    with pytest.raises(ValueError, match="There is nan"):
         score(torch.full((9, 1, 28, 28), torch.nan))
 
 
 # --- the table ----------------------------------------------------------------------------------
 
-HEAD = "board,sha256,sampler,eta,path,steps,guidance,clamp,pictures,seed," + ",".join(scores.SCORES)
+HEAD = "board,sha256,sampler,eta,timestep_spacing,steps,guidance,clamp,pictures,seed," + ",".join(
+    scores.SCORES
+)
 
 
 @pytest.fixture
 def stored(tmp_path, monkeypatch):
     monkeypatch.setattr(scores, "MEASURED", tmp_path)
-    same = "ab,ddpm,0.0,even,100,0.0,True,2000"
+    same = "ab,ddpm,0.0,trailing,100,0.0,True,2000"
     rows = [
         f"Shipped,{same},0,2.0,,0.8,100,9",
         f"Shipped,{same},1,4.0,,0.6,100,11",
-        ",ab,ddim,0.0,even,10,1.5,True,2000,0,7.0,0.99,0.5,20,1",
+        ",ab,ddim,0.0,trailing,10,1.5,True,2000,0,7.0,0.99,0.5,20,1",
     ]
     (tmp_path / "digits.csv").write_text("\n".join([HEAD, *rows]) + "\n")
 
 
-def test_seeds_become_mean_and_deviation(stored):
+def test_seeds_become_mean_and_standard_deviation(stored):
     ddpm, ddim = scores.measured("digits")
-    assert ddpm["seeds"] == 2 and ddpm["frechet_multiple"] == 3 and ddpm["recall"] == 0.7
-    assert ddpm["frechet_multiple_sd"] == pytest.approx(2**0.5) and ddpm["label_accuracy"] is None
+    assert ddpm["seeds"] == 2 and ddpm["relative_fd"] == 3 and ddpm["recall"] == 0.7
+    assert ddpm["relative_fd_sd"] == pytest.approx(2**0.5) and ddpm["label_accuracy"] is None
     assert ddim["sampler"] == "ddim" and ddim["label_accuracy"] == 0.99
-    assert ddim["frechet_multiple_sd"] == 0 and ddim["seeds"] == 1
+    assert ddim["relative_fd_sd"] == 0 and ddim["seeds"] == 1
 
 
 def test_the_table_shows_named_rows_and_a_lessons_own(stored):
-    shown = scores.table(
-        [{"board": "Mine", "pictures": 500, "frechet_multiple": 5.0, "recall": 0.25}]
-    )
+    shown = scores.table([{"board": "Mine", "pictures": 500, "relative_fd": 5.0, "recall": 0.25}])
     assert scores.table([{"board": "Short"}]).endswith("| Short |  |  |  |  |  |  |")
     assert repr(shown) == shown._repr_markdown_() == shown
     assert shown.splitlines()[2:] == [
@@ -248,7 +251,7 @@ def test_the_table_shows_named_rows_and_a_lessons_own(stored):
 
 
 def test_a_file_that_was_not_measured(stored):
-    with pytest.raises(FileNotFoundError, match="tools/score.py"):
+    with pytest.raises(FileNotFoundError, match="python -m tools.score"):
         scores.measured("sprites")
 
 

@@ -6,10 +6,11 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from course_utils import sprite_clip, sprites
 from course_utils.built.clip import CLIPText
 from course_utils.built.tokenizer import Tokenizer, learn_merges
-from tools import train_sprite_clip
+from course_utils.data import sprites
+from course_utils.evaluation import sprite_clip
+from tools.train import sprites_clip
 
 CAT = sprites.Sprite("cat", "blue", "small", "crown", "left")
 
@@ -27,7 +28,7 @@ def test_captions_say_what_they_are_asked_to_say():
     assert sprite_clip.caption(CAT, sprites.WORDS) == sprites.caption(CAT)
     short = sprite_clip.short_captions(CAT)
     assert len(short) == len(set(short)) == 30
-    assert len(sprite_clip.full_captions(CAT)) == sprites.WORDINGS
+    assert len(sprite_clip.full_captions(CAT)) == sprites.TEMPLATES
     assert sprite_clip.prompts("size") == ["a small thing", "a big thing"]
     with pytest.raises(ValueError, match="no \\['hat'\\]"):
         sprite_clip.caption(CAT, {"hat"})
@@ -84,7 +85,7 @@ def test_the_trainer_draws_captions_of_the_right_pictures():
         return ids.sum()
 
     generator = torch.Generator().manual_seed(0)
-    train_sprite_clip.loss_of(model, torch.zeros(n), full, short, generator)
+    sprites_clip.loss_of(sprites_clip.SETTINGS, model, torch.zeros(n), full, short, generator)
     ids = seen["ids"][:, 0]
     assert torch.equal(ids % 1000 // 10, torch.arange(n))
     assert 0.2 < (ids >= 1000).float().mean() < 0.6

@@ -12,8 +12,10 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
-from course_utils import ROOT, datasets, sprite_templates, sprites
-from course_utils.sprites import Sprite
+from course_utils import ROOT
+from course_utils.data import datasets, sprite_templates, sprites
+from course_utils.data.sprites import Sprite
+from course_utils.evaluation import sprite_classifier
 
 ALL = sprites.all_sprites()
 INDICES = torch.tensor(
@@ -53,8 +55,9 @@ def test_no_two_attribute_sets_draw_the_same_picture():
 
 
 def test_sprites_differ_clearly():
-    # The judge's margin: a third of the way from one to another is 4 grey levels a value or more.
-    nearest = sprites._squares_between().min(dim=1).values
+    # The classifier's margin: a third of the way from one to another is 4 grey levels a value
+    # or more.
+    nearest = sprite_classifier._squares_between().min(dim=1).values
     assert (nearest.min() / 768).sqrt() > 0.05
 
 
@@ -129,7 +132,7 @@ def test_all_are_drawn_in_under_two_seconds():
 
 def test_another_process_draws_the_same():
     command = (
-        "import hashlib; from course_utils.sprites import pictures;"
+        "import hashlib; from course_utils.data.sprites import pictures;"
         "print(hashlib.sha256(pictures().numpy().tobytes()).hexdigest())"
     )
     run = [sys.executable, "-c", command]
@@ -224,8 +227,8 @@ def test_captions_are_the_ones_that_are_announced():
 
 
 def test_all_captions_differ_and_read_cleanly():
-    assert sprites.WORDINGS >= 6
-    captions = [sprites.caption(s, wording) for s in ALL for wording in range(sprites.WORDINGS)]
+    assert sprites.TEMPLATES >= 6
+    captions = [sprites.caption(s, template) for s in ALL for template in range(sprites.TEMPLATES)]
     assert len(set(captions)) == len(captions)
     for text in captions:
         assert text == " ".join(text.split()) and " ," not in text and "{" not in text
@@ -233,17 +236,17 @@ def test_all_captions_differ_and_read_cleanly():
 
 def test_captions_say_kind_colour_and_facing_in_those_words():
     for sprite in ALL:
-        for wording in range(sprites.WORDINGS):
-            words = sprites.caption(sprite, wording).replace("-", " ").replace(",", "").split()
+        for template in range(sprites.TEMPLATES):
+            words = sprites.caption(sprite, template).replace("-", " ").replace(",", "").split()
             assert {sprite.kind, sprite.colour} <= {word.rstrip(":") for word in words}
             assert sprite.facing in {word.rstrip(":") for word in words}
 
 
-# the judge
+# the classifier
 
 
 def test_every_sprite_is_read_back(images):
-    found, distance = sprites.read(images)
+    found, distance = sprite_classifier.read(images)
     assert torch.equal(found, INDICES) and found.dtype == torch.int64
     assert distance.shape == (len(images),) and distance.max() < 0.01
 
@@ -251,19 +254,19 @@ def test_every_sprite_is_read_back(images):
 @pytest.mark.parametrize("spread", [0.05, 0.1, 0.15, 0.2])
 def test_every_sprite_is_read_back_through_noise(images, spread):
     for seed in range(3):
-        found, distance = sprites.read(images + noise(images, spread, seed))
+        found, distance = sprite_classifier.read(images + noise(images, spread, seed))
         assert (found == INDICES).all(dim=1).float().mean() > (0.99 if spread == 0.2 else 0.9999)
         assert distance.mean().item() == pytest.approx(spread, rel=0.02)
 
 
 def test_too_much_noise_is_rejected(images):
-    found, _ = sprites.read(images + noise(images, 0.35))
+    found, _ = sprite_classifier.read(images + noise(images, 0.35))
     assert (found == -1).all()
 
 
 def test_pictures_in_between_are_rejected(images):
     for shift in (1, 2, 8, 16, 128, 300):
-        found, _ = sprites.read((images + images.roll(shift, dims=0)) / 2)
+        found, _ = sprite_classifier.read((images + images.roll(shift, dims=0)) / 2)
         assert (found == -1).all(), f"shift {shift}"
 
 
@@ -273,7 +276,7 @@ def test_halfway_to_another_word_neither_word_is_read(images):
         for sprite in ALL[::7]:
             others = [sprite._replace(**{name: word}) for word in words]
             others = [place[other] for other in others if other != sprite]
-            found, _ = sprites.read((images[place[sprite]] + images[others]) / 2)
+            found, _ = sprite_classifier.read((images[place[sprite]] + images[others]) / 2)
             for end in (INDICES[others], INDICES[place[sprite]]):
                 assert not (found == end).all(dim=1).any(), (name, sprite)
             if name != "colour":  # half red and half yellow is orange, and read so
@@ -282,22 +285,22 @@ def test_halfway_to_another_word_neither_word_is_read(images):
 
 def test_blurred_pictures_and_no_pictures_are_rejected(images):
     blurred = avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
-    assert sprites.score(blurred, ALL)["rejected"] > 0.999
+    assert sprite_classifier.score(blurred, ALL)["rejected"] > 0.999
     constant = torch.linspace(-1, 1, 9).reshape(-1, 1, 1, 1).expand(-1, 3, 16, 16)
     others = [images.mean(dim=0, keepdim=True), noise(images, 1.0), constant]
     others += [images[:50].flip(dims=[2]), torch.full((1, 3, 16, 16), torch.nan)]
     for pictures in others:
-        assert (sprites.read(pictures)[0] == -1).all()
+        assert (sprite_classifier.read(pictures)[0] == -1).all()
 
 
 def test_a_little_of_another_sprite_is_no_reason_to_reject(images):
-    found, _ = sprites.read(0.85 * images + 0.15 * images.roll(1, dims=0))
+    found, _ = sprite_classifier.read(0.85 * images + 0.15 * images.roll(1, dims=0))
     assert torch.equal(found, INDICES)
 
 
 def test_the_judge_reads_the_nearest_by_brute_force(images):
     pictures = images[::97] + noise(images[::97], 0.15, seed=5)
-    found, distance = sprites.read(pictures)
+    found, distance = sprite_classifier.read(pictures)
     for picture, indices, far in zip(pictures, found, distance, strict=True):
         errors = [(picture - image).square().mean().sqrt().item() for image in images]
         nearest = int(np.argmin(errors))
@@ -306,19 +309,21 @@ def test_the_judge_reads_the_nearest_by_brute_force(images):
 
 
 def test_the_judge_works_in_half_precision_and_in_parts(images):
-    found, _ = sprites.read(images.repeat(2, 1, 1, 1).to(torch.bfloat16))
+    found, _ = sprite_classifier.read(images.repeat(2, 1, 1, 1).to(torch.bfloat16))
     assert torch.equal(found, INDICES.repeat(2, 1))
-    none, distance = sprites.read(images[:0])
+    none, distance = sprite_classifier.read(images[:0])
     assert none.shape == (0, 5) and distance.shape == (0,)
 
 
 def test_scores_count_what_is_right_and_what_is_rejected(images):
-    assert sprites.score(images, ALL) == dict.fromkeys([*sprites.WORDS, "all"], 1) | {"rejected": 0}
-    turned = sprites.score(images.flip(dims=[3]), ALL)
+    assert sprite_classifier.score(images, ALL) == dict.fromkeys([*sprites.WORDS, "all"], 1) | {
+        "rejected": 0
+    }
+    turned = sprite_classifier.score(images.flip(dims=[3]), ALL)
     assert turned["facing"] == 0 and turned["kind"] == 1 and turned["all"] == 0
     half = images.clone()
     half[::2] = 0
-    found = sprites.score(half, ALL)
+    found = sprite_classifier.score(half, ALL)
     assert found["rejected"] == found["all"] == found["kind"] == 0.5
 
 
@@ -337,12 +342,12 @@ def test_an_unknown_word_is_named_with_those_that_work(name):
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 1, 16, 16), (2, 3, 32, 32), (2, 16, 16, 3)])
 def test_a_wrong_shape_is_named(shape):
     with pytest.raises(ValueError, match=r"N x 3 x 16 x 16.*" + str(shape[-1])):
-        sprites.read(torch.zeros(shape))
+        sprite_classifier.read(torch.zeros(shape))
 
 
 def test_whole_numbers_are_no_picture_for_the_judge():
     with pytest.raises(ValueError, match="float.*uint8"):
-        sprites.read(torch.zeros(2, 3, 16, 16, dtype=torch.uint8))
+        sprite_classifier.read(torch.zeros(2, 3, 16, 16, dtype=torch.uint8))
 
 
 @pytest.mark.parametrize("shape", [(23,), (25,), (1, 24), ()])
@@ -351,10 +356,10 @@ def test_a_wrong_context_length_is_named(shape):
         sprites.describe(torch.zeros(shape))
 
 
-@pytest.mark.parametrize("wording", [-1, 99, "first"])
-def test_a_wrong_wording_is_named(wording):
-    with pytest.raises(ValueError, match=f"take one of 0 to {sprites.WORDINGS - 1}"):
-        sprites.caption(ALL[0], wording)
+@pytest.mark.parametrize("template", [-1, 99, "first"])
+def test_a_wrong_wording_is_named(template):
+    with pytest.raises(ValueError, match=f"take one of 0 to {sprites.TEMPLATES - 1}"):
+        sprites.caption(ALL[0], template)
 
 
 def test_a_wrong_part_is_named():
@@ -364,6 +369,6 @@ def test_a_wrong_part_is_named():
 
 def test_scores_need_a_sprite_for_each_picture(images):
     with pytest.raises(ValueError, match="2 pictures for 1 sprites"):
-        sprites.score(images[:2], ALL[:1])
+        sprite_classifier.score(images[:2], ALL[:1])
     with pytest.raises(ValueError, match="0 pictures"):
-        sprites.score(images[:0], [])
+        sprite_classifier.score(images[:0], [])

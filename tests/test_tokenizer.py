@@ -1,6 +1,7 @@
 """The tokenizer against open_clip's and transformers', and its own learning and files."""
 
 import random
+import time
 import unicodedata
 
 import pytest
@@ -10,6 +11,7 @@ from course_utils import ROOT
 from course_utils.built.tokenizer import (
     END,
     Tokenizer,
+    apply_merges,
     byte_symbols,
     clean_text,
     learn_merges,
@@ -91,7 +93,8 @@ def clip():
 
 @pytest.mark.filterwarnings("ignore:The text")
 def test_ids_are_those_of_open_clip(clip):
-    open_clip = pytest.importorskip("open_clip")
+    import open_clip
+
     reference = open_clip.SimpleTokenizer()
     assert len(TEXTS) > 450
     differing = [t for t in TEXTS if not torch.equal(clip.encode(t), reference(t))]
@@ -100,7 +103,8 @@ def test_ids_are_those_of_open_clip(clip):
 
 
 def test_vocabulary_is_that_of_clip(clip):
-    open_clip = pytest.importorskip("open_clip")
+    import open_clip
+
     assert list(open_clip.SimpleTokenizer().encoder)[:-2] == clip.tokens[:-2]
     assert (clip.start, clip.end, len(clip.vocab)) == (49406, 49407, 49408)
 
@@ -133,7 +137,8 @@ def test_nothing_and_any_text_can_be_encoded():
 def test_decoding_gives_the_clean_text_back(clip):
     words = "a photo of two cats and a smörgåsbord"
     assert clip.decode(clip.encode(words)[0]) == words
-    open_clip = pytest.importorskip("open_clip")
+    import open_clip
+
     text = "it's 50% off: naïve 日本!"
     decoded = open_clip.SimpleTokenizer().decode(clip.encode(text)[0, 1:20].tolist())
     assert decoded.startswith(clip.decode(clip.encode(text)[0]))
@@ -166,7 +171,8 @@ def test_learning_makes_each_frequent_word_one_token_and_stops():
 
 def test_learned_merges_are_those_of_the_tokenizers_package():
     """As sets of learned tokens: the package breaks ties between pairs in another way."""
-    tokenizers = pytest.importorskip("tokenizers")
+    import tokenizers
+
     texts = [f"{'low ' * 5}{'lower ' * 2}{'newest ' * 6}{'widest ' * 3}"]
     reference = tokenizers.Tokenizer(tokenizers.models.BPE(end_of_word_suffix="</w>"))
     reference.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
@@ -180,7 +186,8 @@ def test_learned_merges_are_those_of_the_tokenizers_package():
 
 
 def test_files_hold_the_tokenizer_and_open_in_transformers(tmp_path, clip):
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     save_tokenizer(clip, tmp_path)
     assert load_tokenizer(tmp_path).vocab == clip.vocab
     reference = transformers.CLIPTokenizer(
@@ -214,3 +221,73 @@ def test_cleaning_and_splitting():
     assert split_words("it's x2 and... more!?") == "it 's x 2 and ... more !?".split()
     assert len(set(byte_symbols().values())) == 256
     assert END in Tokenizer([]).vocab
+
+
+LONG = {
+    "letters": ("abcdefghijklmnopqrstuvwxyz", 16_000),
+    "one letter": ("a", 16_000),
+    "accents": ("éèüabcdeñöstr", 40_000),
+    "Korean": ([chr(i) for i in range(0xAC00, 0xD7A4)], 32_000),
+    "emoji": ([chr(i) for i in range(0x1F300, 0x1F650)], 16_000),
+}
+"""Words without a space: what they are drawn from, and how long."""
+
+
+@pytest.fixture(scope="module")
+def reference(clip, tmp_path_factory):
+    """transformers' tokenizer with the same files."""
+    import transformers
+
+    folder = tmp_path_factory.mktemp("clip")
+    save_tokenizer(clip, folder)
+    files = {"vocab": str(folder / "vocab.json"), "merges": str(folder / "merges.txt")}
+    return transformers.CLIPTokenizer(**files)
+
+
+@pytest.mark.filterwarnings("ignore:The text")
+@pytest.mark.parametrize("kind", LONG)
+def test_a_very_long_word_is_quick_and_has_transformers_ids(clip, reference, kind):
+    characters, number = LONG[kind]
+    word = "".join(random.Random(1).choices(characters, k=number))
+    began = time.process_time()
+    found = clip.encode(word)[0]
+    assert time.process_time() - began < 1  # with the square of the length: 2 to 6 s
+    ids = reference(word, truncation=True, max_length=77)["input_ids"]
+    assert found.tolist()[: len(ids)] == ids
+    assert [clip.vocab[token] for token in clip.split(word)] == reference(word)["input_ids"][1:-1]
+
+
+def one_merge_after_the_other(symbols, ranks):
+    """Sennrich's definition, word for word: the whole word again for each merge."""
+    while pairs := set(zip(symbols, symbols[1:], strict=False)) & ranks.keys():
+        symbols = merge_pair(symbols, min(pairs, key=ranks.get))
+    return symbols
+
+
+def test_merges_are_applied_as_defined_whatever_the_ranks():
+    """Also where two ways lead to one symbol, and a merge makes a pair of a lower rank."""
+    source, merged = random.Random(0), 0
+    for _ in range(3000):
+        letters = "abc"[: source.randint(1, 3)]
+        known, pairs = list(letters), []
+        for _ in range(source.randint(0, 12)):
+            pair = source.choice(known), source.choice(known)
+            pairs.append(pair)
+            known.append("".join(pair))
+        source.shuffle(pairs)
+        ranks = {pair: rank for rank, pair in enumerate(pairs)}
+        word = tuple(source.choices(letters, k=source.randint(1, 25)))
+        expected = one_merge_after_the_other(word, ranks)
+        assert apply_merges(word, ranks) == expected
+        merged += len(expected) < len(word)
+    assert merged > 1000
+
+
+def test_weights_in_a_prompt_are_plain_text_and_lesson_14_says_so(clip):
+    import open_clip
+
+    for text in ("a (cat:1.5)", "[dog]", "((sky))", "(a:0.5) AND b"):
+        assert torch.equal(clip.encode(text), open_clip.SimpleTokenizer()(text))
+    assert clip.decode(clip.encode("a (cat:1.5)")[0]) == "a ( cat : 1 . 5 )"
+    lesson = (ROOT / "notebooks" / "14_stable_diffusion.ipynb").read_text(encoding="utf-8")
+    assert "`(cat:1.5)`, are read as brackets, a word and a number" in lesson

@@ -1,13 +1,15 @@
 """The training loop against torch used by hand, and the loss of the denoisers."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
+from course_utils import ROOT
 from course_utils.built.denoise import denoising_loss
-from course_utils.built.train import train
+from course_utils.built.train import channels_last, train
 
 
 def squared_error(model, x, y, generator):
@@ -112,3 +114,94 @@ def test_denoising_loss_gives_each_picture_its_own_amount():
     # xt = amount * noise, so its spread is the amount: even in [0, 1].
     quantiles = torch.quantile(seen["std"], torch.tensor([0.1, 0.5, 0.9]))
     torch.testing.assert_close(quantiles, torch.tensor([0.1, 0.5, 0.9]), atol=0.05, rtol=0)
+
+
+def spoiled(model, x, y, generator):
+    """Good in the first two steps, then a number that is none."""
+    spoiled.calls += 1
+    factor = spoiled.number if spoiled.calls == 3 else 1.0
+    return factor * nn.functional.mse_loss(model(x), y)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_no_number_stops_the_run_before_the_weights_change(data, number):
+    spoiled.calls, spoiled.number = 0, number
+    model, losses = line(), []
+    run = train(model, spoiled, data, 20, torch.Generator().manual_seed(0), 8, 0.01)
+    losses = [next(run), next(run)]
+    before = [p.clone() for p in model.parameters()]
+    message = rf"loss \(spoiled\) of step 3 of 20 is {number}: .*rate under 0.01, .*half precision"
+    with pytest.raises(FloatingPointError, match=message):
+        next(run)
+    assert all(map(math.isfinite, losses))
+    for weight, kept in zip(model.parameters(), before, strict=True):
+        assert torch.equal(weight, kept)
+
+
+@pytest.mark.parametrize("what", ["data", "rate", "weights", "half"])
+def test_what_makes_training_diverge_is_found_within_a_few_steps(data, what):
+    """nan in the data, an endless rate, a gradient of nan from a finite loss, float16's range."""
+    x, y = data
+    model, rate, loss_of = line(), 1e-3, squared_error
+    if what == "data":
+        x = x.clone()
+        x[:] = math.nan
+    elif what == "rate":
+        rate = 1e30
+    elif what == "weights":
+
+        def loss_of(model, x, y, generator):
+            return (model(x) * 0).square().sum().sqrt() + model.weight.sum()  # sqrt's slope at 0
+
+    else:
+
+        def loss_of(model, x, y, generator):
+            return (1e5 * model(x)).half().square().mean()
+
+    run = train(model, loss_of, (x, y), 20, torch.Generator().manual_seed(0), 8, rate)
+    with pytest.raises(FloatingPointError, match="training has diverged and stops here"):
+        for _ in range(4):
+            next(run)
+
+
+class Elsewhere(nn.Conv2d):
+    """A network that says that its weights are on another device, and notes what it is asked."""
+
+    def __init__(self, device):
+        super().__init__(3, 4, 3)
+        self.where, self.asked = device, []
+
+    def parameters(self, recurse=True):
+        return iter([SimpleNamespace(device=torch.device(self.where))])
+
+    def to(self, *given, **how):
+        self.asked.append(how)
+        return self
+
+
+@pytest.mark.parametrize("device, changed", [("cpu", True), ("cuda", True), ("mps", False)])
+def test_channels_last_is_left_out_on_mps_alone(device, changed):
+    """Some versions of torch fail or err there: pytorch's issues 140902 and 180984."""
+    model = Elsewhere(device)
+    assert channels_last(model) is model
+    assert model.asked == ([{"memory_format": torch.channels_last}] if changed else [])
+
+
+def test_channels_last_is_said_in_one_place():
+    """All networks that the learner builds go through it, in the lessons too."""
+    found = [
+        path.name
+        for folder in ("course_utils/built", "notebooks")
+        for path in (ROOT / folder).rglob("*.*")
+        if path.suffix in (".py", ".ipynb")
+        and "torch.channels_last" in path.read_text(encoding="utf-8")
+    ]
+    assert sorted(found) == ["02_encoder_decoder.ipynb", "train.py"]
+
+
+def test_training_leaves_convolutions_channels_last():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 1))
+    x = torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    run = train(model, squared_error, (x, x[:, :1, 0, 0]), 2, torch.Generator().manual_seed(0), 4)
+    next(run)
+    assert model[0].weight.is_contiguous(memory_format=torch.channels_last)

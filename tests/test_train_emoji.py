@@ -1,139 +1,150 @@
-"""The emoji model's training scripts, small: what each writes, and that it goes on where it was."""
+"""The emoji model's training stages, small: what each writes, and that it goes on where it was."""
 
 import csv
+import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 from transformers import CLIPTextModel
 
-from course_utils import datasets, emoji, layout
-from course_utils.built.vae import AutoencoderKL
-from tools import emoji_text, long_run, train_emoji, train_emoji_clip, train_emoji_unet
+from course_utils import diffusers_format
+from course_utils.built import text_to_image
+from course_utils.data import datasets, emoji
+from tools.train import emoji_captions, emoji_text, emoji_unet, emoji_vae, loop
 
-VAE = {"latent": 3, "widths": (8, 8), "blocks": 1, "groups": 2}
+FEW = {"batch_size": 4, "every": 2}
+SMALL = {
+    "vae": dict(latent_channels=2, widths=(8, 8), layers_per_block=1, groups=2),
+    "text": dict(width=16, layers=1, heads=2),
+    "unet": dict(widths=(16, 16), attend=(False, True), layers_per_block=1, heads=2, groups=4),
+}
+VAE = replace(emoji_vae.SETTINGS, network=SMALL["vae"], **FEW)
+TEXT = replace(emoji_text.SETTINGS, network=SMALL["text"], side=16, **FEW)
+UNET = replace(emoji_unet.SETTINGS, network=SMALL["unet"], **FEW)
+STAGES = {emoji_vae: VAE, emoji_text: TEXT, emoji_unet: UNET}
 
 
 @pytest.fixture
-def small(tmp_path, monkeypatch):
-    """A few drawings, small networks, and a folder of its own with an untrained VAE."""
+def small(places, monkeypatch):
+    """A few drawings, as noise of 16 x 16 pixels, and folders of its own."""
     some = {style: emoji.drawings(style)[:10] for style in emoji.STYLES}
     monkeypatch.setattr(emoji, "drawings", some.get)
     drawings = [d for style in emoji.STYLES for d in some[style]]
     captions = [emoji.captions(d) for d in drawings]
-
-    def pictures(size, part="train"):
-        generator = torch.Generator().manual_seed(size)
-        return torch.rand(40, 3, size, size, generator=generator) * 2 - 1, captions, drawings
-
-    monkeypatch.setattr(datasets, "emoji", pictures)
-    monkeypatch.setattr(emoji_text, "MERGES", 40)
-    for tool, values in {
-        train_emoji_clip: {"WIDTH": 16, "LAYERS": 1, "HEADS": 2, "SIDE": 16},
-        train_emoji_unet: {
-            "NETWORK": {"widths": (16, 16), "attend": (False, True), "blocks": 1, "heads": 2}
-            | {"groups": 4},
-            "PREVIEW": tmp_path / "preview.png",
-        },
-    }.items():
-        common = {"FOLDER": tmp_path, "BATCH": 8, "EVERY": 2}
-        state = {"STATE": tmp_path / f"{tool.__name__}.safetensors"}
-        for name, value in (values | common | state).items():
-            monkeypatch.setattr(tool, name, value)
-    monkeypatch.setattr(train_emoji_unet, "prompts", lambda: ["a cat, noto", "a dog"])
-    torch.manual_seed(0)
-    layout.save_vae(tmp_path / "vae", AutoencoderKL(**VAE, scale=0.8))
-    return tmp_path
+    images = torch.rand(40, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    monkeypatch.setattr(datasets, "emoji", lambda size, part="train": (images, captions, drawings))
+    monkeypatch.setattr(emoji_captions, "MERGES", 40)
+    monkeypatch.setattr(emoji_unet, "prompts", lambda: ["a cat, noto", "a dog"])
+    return places
 
 
-def curve(folder):
-    return [*csv.DictReader((folder / "curve.csv").open())]
+def trained(stage, steps, resume=False, **more):
+    settings = replace(STAGES[stage], steps=steps, **more)
+    stage.train(loop.resumed(settings) if resume else settings, resume=resume)
 
 
-def test_clip_then_unet_make_a_folder_that_draws(small):
-    train_emoji_clip.main("--steps", "3")
-    assert CLIPTextModel.from_pretrained(small / "text_encoder").config.hidden_size == 16
-    train_emoji_unet.main("--steps", "3")
-    for part in ("text_encoder", "unet"):
-        assert [row["step"] for row in curve(small / part)] == ["2", "3"]
-        assert not list(small.glob("*.safetensors"))
-    pipe = layout.load_pipeline(small)
-    drawn = pipe.text_to_image("a cat, noto", torch.Generator().manual_seed(0), steps=2, size=8)
+def folder(places, part):
+    return places / "checkpoints" / "emoji" / part
+
+
+def curve(places, part):
+    return [*csv.DictReader((folder(places, part) / "curve.csv").open())]
+
+
+def weights(places, stage):
+    part, load = {
+        emoji_vae: ("vae", diffusers_format.load_vae),
+        emoji_text: ("text_encoder", diffusers_format.load_text_encoder),
+        emoji_unet: ("unet", diffusers_format.load_unet),
+    }[stage]
+    return load(folder(places, part)).state_dict()
+
+
+def test_three_stages_make_a_folder_that_draws(small):
+    for stage in STAGES:
+        trained(stage, 3)
+    their_text = CLIPTextModel.from_pretrained(folder(small, "text_encoder"))
+    assert their_text.config.hidden_size == 16
+    for part in ("vae", "text_encoder", "unet"):
+        assert [row["step"] for row in curve(small, part)] == ["2", "3"]
+    assert all(0 < float(row["psnr_held_out"]) < 60 for row in curve(small, "vae"))
+    pipe = diffusers_format.load_pipeline(folder(small, ""))
+    drawn = text_to_image(pipe, "a cat, noto", torch.Generator().manual_seed(0), steps=2, size=8)
     assert drawn.shape == (1, 3, 8, 8) and drawn.isfinite().all()
-    assert (small / "preview.png").stat().st_size > 100
+    left = {path.name for path in (small / "downloads").iterdir()}
+    assert left == {"emoji_vae.png", "emoji_unet.png"}
+    with torch.no_grad():
+        noise = torch.randn(40, 2, 8, 8, generator=torch.Generator().manual_seed(1))
+        spread = pipe.vae.to_latents(datasets.emoji(64)[0], noise).std().item()
+    assert 0.9 < spread < 1.1  # what the scale is for
 
 
-def test_a_unet_run_that_was_cut_off_goes_on_number_for_number(small, monkeypatch):
-    train_emoji_clip.main("--steps", "2")
-    train_emoji_unet.main("--steps", "4")
-    whole = layout.load_unet(small / "unet").state_dict()
-    write = train_emoji_unet.write
+@pytest.mark.parametrize(
+    "stage, more",
+    [(emoji_vae, {}), (emoji_vae, {"decoder": True}), (emoji_text, {}), (emoji_unet, {})],
+)
+def test_a_run_that_was_cut_off_goes_on_number_for_number(small, monkeypatch, stage, more):
+    for before in (emoji_vae, emoji_text):
+        trained(before, 2)
+    shutil.copytree(small / "checkpoints", small / "kept")
+    trained(stage, 6, **more)
+    whole = weights(small, stage)
+    shutil.rmtree(small / "checkpoints")
+    shutil.copytree(small / "kept", small / "checkpoints")
 
-    def cut_off(*given):
-        write(*given)
-        raise KeyboardInterrupt
+    def cut_off(saved, *given):
+        if saved.step == 4:
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_emoji_unet, "write", cut_off)
-    with pytest.raises(KeyboardInterrupt):
-        train_emoji_unet.main("--steps", "4")
-    monkeypatch.setattr(train_emoji_unet, "write", write)
-    train_emoji_unet.main("--steps", "4")
-    again = layout.load_unet(small / "unet").state_dict()
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "write", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            trained(stage, 6, **more)
+    trained(stage, 0, resume=True)
+    again = weights(small, stage)
     assert all(torch.equal(again[name], weight) for name, weight in whole.items())
 
 
 def test_it_can_begin_with_the_weights_that_are_there(small, monkeypatch):
-    train_emoji_clip.main("--steps", "2")
-    train_emoji_unet.main("--steps", "2")
-    there, begun = layout.load_unet(small / "unet").state_dict(), []
-    monkeypatch.setattr(train_emoji_unet, "write", lambda *given: None)
-    run = long_run.long_run
+    for stage in STAGES:
+        trained(stage, 2)
+        there, begun = weights(small, stage), []
 
-    def noted(state, model, *others):
-        begun.append({name: weight.clone() for name, weight in model.state_dict().items()})
-        return run(state, model, *others)
+        def noted(settings, model, *others, begun=begun, **how):
+            part = model.text if hasattr(model, "text") else model
+            begun.append({name: weight.clone() for name, weight in part.state_dict().items()})
+            return iter(())
 
-    monkeypatch.setattr(long_run, "long_run", noted)
-    train_emoji_unet.main("--steps", "1", "--go-on")
-    assert all(torch.equal(begun[0][name], weight) for name, weight in there.items())
-
-
-def test_minutes_become_steps_and_a_run_that_was_cut_off_keeps_its_own(small):
-    train_emoji_clip.main("--steps", "2")
-    train_emoji_unet.main("--minutes", "0.02")
-    assert int(curve(small / "unet")[-1]["step"]) >= 1
-    asked = long_run.arguments("Train.", ["--minutes", "5"], 7)
-    state = small / "state.safetensors"
-    model, generator = torch.nn.Linear(1, 1), torch.Generator()
-    long_run.save_run(state, None, generator, {"model": model}, steps=123, done=5, seconds=1.0)
-    assert long_run.planned(asked, state) == 123
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "fit", noted)
+            trained(stage, 1, from_weights=True)
+        assert all(torch.equal(begun[0][name], weight) for name, weight in there.items())
 
 
-def test_the_stages_share_the_minutes_and_go_on_at_the_one_cut_off(small, monkeypatch, tmp_path):
-    asked = []
-    for stage, _ in train_emoji.STAGES:
-        monkeypatch.setattr(stage, "STATE", tmp_path / f"{stage.__name__}.state")
-        monkeypatch.setattr(stage, "main", lambda *given, stage=stage: asked.append((stage, given)))
-    train_emoji.main("--minutes", "60")
-    assert [stage for stage, _ in asked] == [stage for stage, _ in train_emoji.STAGES]
-    minutes = [float(given[1]) for _, given in asked]
-    assert all(given[0] == "--minutes" for _, given in asked)
-    assert 45 < sum(minutes) < 55 and min(minutes) > 2  # the rest is for all that is not a step
-    train_emoji_clip.STATE.touch()
-    asked.clear()
-    train_emoji.main()
-    assert asked == [(train_emoji_clip, ()), (train_emoji_unet, ())]
+def test_a_decoder_that_goes_on_alone_leaves_the_latents_as_they_were(small):
+    trained(emoji_vae, 2)
+    before = diffusers_format.load_vae(folder(small, "vae"))
+    trained(emoji_vae, 2, decoder=True)
+    after = diffusers_format.load_vae(folder(small, "vae"))
+    assert after.scaling_factor == before.scaling_factor
+    weights = after.state_dict()
+    for name, weight in before.state_dict().items():
+        belongs_to_encoder = name.startswith(("encoder.", "quant_conv."))
+        assert torch.equal(weights[name], weight) == belongs_to_encoder, name
+    assert [row["step"] for row in curve(small, "vae")] == ["2", "2"]
 
 
 def test_captions_are_drawn_from_the_drawing_s_own():
     drawings = emoji.drawings("noto")[:6]
-    tokenizer = emoji_text.learn_tokenizer(drawings)
-    styled, plain = emoji_text.caption_ids(tokenizer, drawings)
-    assert styled.shape == (6, emoji_text.ROWS, emoji_text.LENGTH)
+    tokenizer = emoji_captions.learn_tokenizer(drawings)
+    styled, plain = emoji_captions.caption_ids(tokenizer, drawings)
+    assert styled.shape == (6, emoji_captions.ROWS, emoji_captions.LENGTH)
     generator = torch.Generator().manual_seed(0)
     said = set()
     for _ in range(60):
         for row, drawing in zip(
-            emoji_text.draw_captions(styled, plain, generator), drawings, strict=True
+            emoji_captions.draw_captions(styled, plain, generator), drawings, strict=True
         ):
             text = tokenizer.decode(row).replace(" ,", ",")
             own = emoji.captions(drawing) + emoji.plain_captions(drawing)

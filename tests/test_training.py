@@ -1,5 +1,6 @@
 """Device, seed, budget, precision, interrupts and checkpoints, down to killed processes."""
 
+import io
 import os
 import pickle
 import signal
@@ -17,6 +18,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from course_utils import training
+from course_utils.io import tensors
 
 CPU = torch.device("cpu")
 
@@ -193,6 +195,79 @@ def test_leaving_the_loop_early_gives_the_stop_button_back():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def lines_of_a_second_bar(monkeypatch, first):
+    """What a bar of 30 steps prints, in lines, after `first` has left one before it."""
+    monkeypatch.setattr(training, "tqdm", partial(training.tqdm, disable=False, mininterval=0))
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    kept = first()  # as the variables of a notebook keep what they hold
+    monkeypatch.setattr(sys, "stdout", screen := io.StringIO())
+    list(training.progress(map(float, range(30)), 30))
+    del kept
+    return screen.getvalue().count("\n")
+
+
+def left_by_break():
+    bar = training.progress(map(float, range(5)), 5)
+    for _ in bar:
+        break
+    return bar
+
+
+def left_by_next():
+    bar = training.progress(map(float, range(5)), 5)
+    next(bar)
+    return bar
+
+
+def left_by_an_error():
+    bar = training.progress(map(float, range(5)), 5)
+    with pytest.raises(KeyError):
+        for _ in bar:
+            raise KeyError("in the learner's own lines")
+    return bar
+
+
+def two_left():
+    return [left_by_break(), left_by_break()]
+
+
+def anothers():
+    from tqdm import tqdm
+
+    return tqdm(total=5, disable=False, file=io.StringIO())
+
+
+LEFT = [left_by_break, left_by_next, left_by_an_error, two_left, anothers]
+
+
+@pytest.mark.parametrize("first", LEFT)
+def test_a_bar_that_was_left_early_does_not_disturb_the_next(monkeypatch, first):
+    assert lines_of_a_second_bar(monkeypatch, first) == 1
+
+
+def test_a_loop_that_was_left_takes_the_stop_button_from_no_later_one(capsys):
+    before, kept = signal.getsignal(signal.SIGINT), []
+    left = left_by_break()
+    for loss in training.progress(map(float, range(10)), 10):
+        if loss == 2:
+            left.close()  # as when a cell gives its name to something else
+        if loss == 4:
+            press_stop()
+        kept.append(loss)
+    assert kept == [0, 1, 2, 3, 4]
+    assert "Interrupted after step 5 of 10" in capsys.readouterr().out
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), torch.tensor(float("nan"))])
+def test_a_learners_own_loop_that_has_become_nan_stops_too(number):
+    kept = []
+    with pytest.raises(FloatingPointError, match="loss of step 3 of 9 is (nan|inf): .*diverged"):
+        for loss in training.progress(iter([1.0, 2.0, number, 3.0]), 9):
+            kept.append(loss)
+    assert kept == [1.0, 2.0]
+
+
 def test_progress_works_off_the_main_thread():
     kept = []
     thread = threading.Thread(target=lambda: kept.extend(training.progress(iter([1.0, 2.0]), 2)))
@@ -302,8 +377,8 @@ def test_round_trip_of_awkward_weights(tmp_path):
     saved, loaded = Odd(), Odd()
     loaded.one_for_all = torch.zeros(3)
     assert not same(saved, loaded)
-    path = training.save_checkpoint(tmp_path / "new" / "folder" / "odd.safetensors", saved)
-    assert training.load_checkpoint(path, loaded) is loaded
+    path = tensors.save_checkpoint(tmp_path / "new" / "folder" / "odd.safetensors", saved)
+    assert tensors.load_checkpoint(path, loaded) is loaded
     assert same(saved, loaded)
     assert loaded.head.weight is loaded.embed.weight
 
@@ -311,14 +386,14 @@ def test_round_trip_of_awkward_weights(tmp_path):
 def test_saving_does_not_touch_the_model(tmp_path):
     model = Odd()
     before = {key: (t.data_ptr(), t.stride()) for key, t in model.state_dict().items()}
-    training.save_checkpoint(tmp_path / "odd.safetensors", model)
+    tensors.save_checkpoint(tmp_path / "odd.safetensors", model)
     assert before == {key: (t.data_ptr(), t.stride()) for key, t in model.state_dict().items()}
 
 
 def test_notes_are_kept_in_the_header(tmp_path):
     from safetensors import safe_open
 
-    path = training.save_checkpoint(tmp_path / "a.safetensors", small_model(), steps=300, data="x")
+    path = tensors.save_checkpoint(tmp_path / "a.safetensors", small_model(), steps=300, data="x")
     with safe_open(path, "pt") as file:
         assert file.metadata() == {"steps": "300", "data": "x"}
 
@@ -328,12 +403,31 @@ def older(tmp_path):
     """A checkpoint that must survive, and the model whose weights are in it."""
     torch.manual_seed(1)
     model = small_model()
-    return training.save_checkpoint(tmp_path / "model.safetensors", model), model
+    return tensors.save_checkpoint(tmp_path / "model.safetensors", model), model
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("place", ["weight", "buffer", "half"])
+def test_lost_weights_never_replace_good_ones(tmp_path, number, place):
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    path = tensors.save_checkpoint(tmp_path / "good.safetensors", model)
+    before = path.read_bytes()
+    with torch.no_grad():
+        if place == "weight":
+            model[0].weight[1, 2] = number
+        elif place == "buffer":
+            model[1].running_var[0] = number
+        else:  # beyond what 16 bits can say
+            model[0].bias[0] = 1e6
+            model.half()
+    with pytest.raises(ValueError, match="good.safetensors was not written: 1 of its 7 tensors"):
+        tensors.save_checkpoint(path, model)
+    assert path.read_bytes() == before and [*tmp_path.iterdir()] == [path]
 
 
 def assert_survived(older):
     path, model = older
-    assert same(training.load_checkpoint(path, small_model()), model)
+    assert same(tensors.load_checkpoint(path, small_model()), model)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
@@ -342,9 +436,9 @@ def test_a_write_that_fails_leaves_the_older_file_and_no_litter(older, monkeypat
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(training, "save_file", half_a_file)
+    monkeypatch.setattr(tensors, "save_file", half_a_file)
     with pytest.raises(OSError, match="model.safetensors could not be written.*No space left"):
-        training.save_checkpoint(older[0], small_model())
+        tensors.save_checkpoint(older[0], small_model())
     assert_survived(older)
 
 
@@ -354,7 +448,7 @@ def test_a_move_that_fails_leaves_the_older_file_and_no_litter(older, monkeypatc
 
     monkeypatch.setattr(os, "replace", refused)
     with pytest.raises(OSError, match="could not be written"):
-        training.save_checkpoint(older[0], small_model())
+        tensors.save_checkpoint(older[0], small_model())
     assert_survived(older)
 
 
@@ -363,17 +457,17 @@ def test_an_interrupt_while_saving_leaves_the_older_file_and_no_litter(older, mo
         path.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "save_file", interrupted)
+    monkeypatch.setattr(tensors, "save_file", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        training.save_checkpoint(older[0], small_model())
+        tensors.save_checkpoint(older[0], small_model())
     assert_survived(older)
 
 
 FULL_DISK = """
 import resource, sys, torch
-from course_utils import training
+from course_utils.io import tensors
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-training.save_checkpoint(sys.argv[1], torch.nn.Linear(200, 200))
+tensors.save_checkpoint(sys.argv[1], torch.nn.Linear(200, 200))
 """
 
 
@@ -386,11 +480,11 @@ def test_a_disk_that_is_really_full_leaves_the_older_file_and_no_litter(older):
 
 SAVE_FOR_EVER = """
 import sys, torch
-from course_utils import training
+from course_utils.io import tensors
 model = torch.nn.Linear(1000, 1000)
 while True:
     torch.nn.init.constant_(model.weight, torch.randint(100, ()).item())
-    training.save_checkpoint(sys.argv[1], model)
+    tensors.save_checkpoint(sys.argv[1], model)
     print("saved", flush=True)
 """
 
@@ -403,7 +497,7 @@ def test_a_process_killed_while_saving_leaves_a_whole_file(tmp_path):
             assert child.stdout.readline() == b"saved\n"
             time.sleep(wait)
             child.kill()
-        weight = training.load_checkpoint(path, nn.Linear(1000, 1000)).weight
+        weight = tensors.load_checkpoint(path, nn.Linear(1000, 1000)).weight
         assert (weight == weight[0, 0]).all()
 
 
@@ -426,7 +520,7 @@ def test_damaged_files_are_named(older):
         path.write_bytes(content)
         before = [p.clone() for p in model.parameters()]
         with pytest.raises(ValueError, match="model.safetensors is damaged or only half there"):
-            training.load_checkpoint(path, model)
+            tensors.load_checkpoint(path, model)
         assert all(map(torch.equal, before, model.parameters()))
     assert not marker.exists()
 
@@ -435,7 +529,7 @@ def test_a_torch_pickle_is_refused_and_never_opened(tmp_path):
     path = tmp_path / "model.safetensors"
     torch.save({"0.weight": Bomb(tmp_path / "unpickled")}, path)
     with pytest.raises(ValueError, match="damaged"):
-        training.load_checkpoint(path, small_model())
+        tensors.load_checkpoint(path, small_model())
     assert not (tmp_path / "unpickled").exists()
 
 
@@ -451,16 +545,23 @@ def test_a_torch_pickle_is_refused_and_never_opened(tmp_path):
 def test_another_architecture_is_named_and_left_alone(older, other, first):
     before = [p.clone() for p in other.parameters()]
     with pytest.raises(ValueError, match=f"weights of another model.*the first is '{first}'"):
-        training.load_checkpoint(older[0], other)
+        tensors.load_checkpoint(older[0], other)
     assert all(map(torch.equal, before, other.parameters()))
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no checkpoint .*nowhere.safetensors"):
-        training.load_checkpoint(tmp_path / "nowhere.safetensors", small_model())
+        tensors.load_checkpoint(tmp_path / "nowhere.safetensors", small_model())
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
-        training.load_checkpoint(tmp_path, small_model())
+        tensors.load_checkpoint(tmp_path, small_model())
 
 
 def test_other_libraries_can_read_the_file(older):
     assert load_file(older[0]).keys() == small_model().state_dict().keys()
+
+
+def test_weights_of_an_earlier_version_are_named(tmp_path):
+    old = {"enter.1.weight": torch.zeros(2, 2), "enter.1.bias": torch.zeros(2)}
+    path = tensors.write_tensors(tmp_path / "mine.safetensors", old)
+    with pytest.raises(ValueError, match="mine.safetensors was saved by an earlier version"):
+        tensors.load_checkpoint(path, nn.Linear(2, 2))

@@ -1,6 +1,6 @@
-"""What each of two processes runs in test_long_run.py: a short training run whose losses it notes.
+"""What each of two processes runs in test_train_processes.py: a short run whose losses it notes.
 
-`torchrun --nproc-per-node=2 tests/two_processes.py FOLDER STEPS`
+`torchrun --nproc-per-node=2 -m tests.two_processes FOLDER STEPS`
 """
 
 import json
@@ -10,31 +10,34 @@ from pathlib import Path
 import torch
 from torch import nn
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-from course_utils.built.ema import EMA  # noqa: E402
-from tools.long_run import join, long_run  # noqa: E402
+from tools.train import loop
+from tools.train.processes import join
 
-BATCH, RATE, SEED, PLANNED, EVERY = 8, 0.01, 5, 20, 10
+SETTINGS = loop.Settings(
+    name="two", network={}, steps=20, batch_size=8, learning_rate=0.01, seed=5, every=10
+)
 
 
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 6), nn.SiLU(), nn.Linear(6, 1))
+    return nn.Sequential(nn.Conv2d(3, 6, 2), nn.SiLU(), nn.Flatten(), nn.Linear(24, 1))
 
 
 def data() -> tuple[torch.Tensor, torch.Tensor]:
-    x = torch.randn(50, 3, generator=torch.Generator().manual_seed(2))
-    return x, x.prod(dim=1, keepdim=True)
+    x = torch.randn(50, 3, 3, 3, generator=torch.Generator().manual_seed(2))
+    return x, x[:, :, 0, 0].prod(dim=1, keepdim=True)
 
 
 def squared_error(model, x, y, generator):
-    noise = torch.randn(x.shape, generator=generator)
-    return nn.functional.mse_loss(model(x + 0.1 * noise), y)
+    """In single precision, whatever the loop's autocast says."""
+    noise = torch.randn(x.shape, generator=generator).to(x.device)
+    with torch.autocast(x.device.type, enabled=False):
+        return nn.functional.mse_loss(model(x + 0.1 * noise), y)
 
 
 def main(folder: Path, stop: int) -> None:
     rank, losses = join()[0], []
+    loop.DOWNLOADS = folder
 
     def noted(*given):
         loss = squared_error(*given)
@@ -43,12 +46,9 @@ def main(folder: Path, stop: int) -> None:
             raise KeyboardInterrupt  # as a kill would
         return loss
 
-    model = network()
-    settings = (PLANNED, torch.Generator().manual_seed(SEED), BATCH, RATE)
-    precision = torch.autocast("cpu", enabled=False)
-    run = (folder / "state.safetensors", model, EMA(model), noted, data(), *settings, precision)
+    model = network().to("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        for _ in long_run(*run, every=EVERY):
+        for _ in loop.fit(SETTINGS, model, noted, data(), resume=SETTINGS.state.exists()):
             pass
     except KeyboardInterrupt:
         pass

@@ -1,4 +1,4 @@
-"""Is the course's Stable Diffusion as fast as diffusers'? `python tools/benchmark_sd.py`
+"""Is the course's Stable Diffusion as fast as diffusers'? `python -m tools.benchmark_sd`
 
 Times one evaluation of the U-Net, batch 2, and the VAE's decoder, batch 1, in float32 with the same
 random weights, ours and diffusers' taking turns in one process. Prints the median seconds of ten
@@ -7,7 +7,6 @@ U-Net's weights take 3.4 GB, which both share. For a quick look: --narrow 4 --si
 """
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,13 +17,11 @@ from diffusers import AutoencoderKL as TheirVAE
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from course_utils import ROOT, training
+from course_utils import training
 from course_utils.built.unet import UNet
 from course_utils.built.vae import AutoencoderKL
-from course_utils.layout import configs, names
-
-sys.path.insert(0, str(ROOT))  # the folder of `tools`
-from tools.machine import memory  # noqa: E402
+from course_utils.diffusers_format import configs, names
+from tools.machine import memory
 
 
 def arguments() -> argparse.Namespace:

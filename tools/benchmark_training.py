@@ -1,4 +1,4 @@
-"""How much faster than a plain loop is the course's? `python tools/benchmark_training.py`
+"""How much faster than a plain loop is the course's? `python -m tools.benchmark_training`
 
 Trains lesson 03's U-Net on MNIST with the same batches and threads in two ways and prints pictures
 per second: a plain float32 loop over a `DataLoader` on a `TensorDataset` in memory, and
@@ -13,10 +13,11 @@ from statistics import median
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from course_utils import datasets, training
+from course_utils import training
 from course_utils.built.denoise import denoising_loss
 from course_utils.built.plain_unet import PlainUNet
 from course_utils.built.train import train
+from course_utils.data import datasets
 
 BATCH, STEPS, WARM_UP = 128, 40, 5
 

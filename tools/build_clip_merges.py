@@ -1,4 +1,4 @@
-"""Write data/clip/merges.txt from the list in open_clip: `python tools/build_clip_merges.py`
+"""Write data/clip/merges.txt from the list in open_clip: `python -m tools.build_clip_merges`
 
 The package open_clip_torch carries CLIP's merges as OpenAI published them: 262,144 lines, of which
 CLIP uses the first 48,894. Only these are kept, in the format in which Stable Diffusion ships them.

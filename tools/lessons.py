@@ -1,4 +1,4 @@
-"""Keep the lessons tidy: `python tools/lessons.py {sync,run,check} [LESSON ...]`.
+"""Keep the lessons tidy: `python -m tools.lessons {sync,run,check} [LESSON ...]`.
 
 sync   copy into the lessons what stands elsewhere: definitions of course_utils/built, the Colab
        set-up cell and badge, the measured time and memory (and the table in the README)
@@ -11,6 +11,7 @@ A LESSON is a number ("03": the lesson and its solutions) or a path. Without one
 import ast
 import hashlib
 import json
+import os
 import re
 import sys
 import tomllib
@@ -19,7 +20,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from course_utils import files
+from course_utils.io import files
+from tools.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "course_utils" / "built"
@@ -32,22 +34,48 @@ DOWNLOADS = {"01_noise": "YOLO's weights (5 MB) if it can, and works without"}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 SETUP = """\
-# In Google Colab this cell fetches the course; anywhere else it does nothing.
+# @title Set-up: in Google Colab this cell fetches the course; anywhere else it does nothing.
 import sys
 
 if "google.colab" in sys.modules:
+    import io
     import os
+    import shutil
     import subprocess
+    import tempfile
+    import zipfile
+    from pathlib import Path
 
     repository = "{repository}"
-    if not os.path.isdir("/content/course"):
-        assert repository, "The course has no public address yet: upload it to /content/course."
-        subprocess.run(["git", "clone", "--depth=1", repository, "/content/course"], check=True)
-    sys.path.insert(0, "/content/course")
-    os.chdir("/content/course/{folder}")
+    course = Path("/content/course")
+    if repository and not course.is_dir():
+        subprocess.run(["git", "clone", "--depth=1", repository, str(course)], check=True)
+    if not course.is_dir():  # no address yet: the course comes in a zip, of `make colab`
+        from google.colab import drive, files
+
+        name, my_drive = "diffusion-course*.zip", Path("/content/drive/MyDrive")
+        zips = [*course.parent.glob(name), *my_drive.glob(name)]
+        if not zips:
+            print("Upload diffusion-course.zip; to take it from your Google Drive, cancel.")
+            zips = [io.BytesIO(content) for content in files.upload().values()]
+        if not zips:
+            drive.mount("/content/drive")
+            zips = [*my_drive.glob(name)]
+        assert zips, "There is no diffusion-course.zip: `make colab` packs it. Run this cell again."
+        assert zipfile.is_zipfile(zips[0]), "The zip is not whole: delete it, and upload it again."
+        with tempfile.TemporaryDirectory(dir=course.parent) as unpacked:
+            zipfile.ZipFile(zips[0]).extractall(unpacked)
+            inside = [*Path(unpacked).rglob("course_utils/colab.py")]
+            assert inside, "This zip is not the course: delete it, and upload that of `make colab`."
+            shutil.move(inside[0].parents[1], course)
+    sys.path.insert(0, str(course))
+    os.chdir(course / "{folder}")
     from course_utils import colab
 
-    colab.install_missing()"""
+    colab.install_missing()
+    colab.say_where_links_lead(repository)"""
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
+"""How the set-up cell's code is hidden: Colab shows its title alone, Jupyter three dots."""
 
 
 def repository():
@@ -139,6 +167,7 @@ def sync(nb, path):
         if "setup" in tags(cell):
             folder = path.parent.relative_to(ROOT).as_posix()
             cell.source = SETUP.format(repository=repository(), folder=folder)
+            cell.metadata.update(nbformat.from_dict(FOLDED))
         for name, text in definitions(cell.source).items():
             cell.source = cell.source.replace(text, built.get(name, text))
 
@@ -147,16 +176,17 @@ def run(nb, folder):
     where = {"metadata": {"path": str(folder)}}
     # What a kernel sends in one piece or in two, as chance has it, is one output.
     how = {"timeout": 600, "record_timing": False, "coalesce_streams": True}
-    NotebookClient(nb, resources=where, **how).execute()
+    NotebookClient(nb, resources=where, **how).execute(env=os.environ | SETTINGS)
     tidy(nb)
     nb.metadata["course"] = {"executed": code_hash(nb)}
 
 
 def tidy(nb):
-    """Drop what changes from run to run: timings, widgets, versions."""
+    """Drop what changes from run to run: timings, widgets, versions. The set-up stays folded."""
     nb.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     for cell in nb.cells:
-        cell.metadata = {k: v for k, v in cell.metadata.items() if k == "tags"}
+        kept = {"tags", *FOLDED} if "setup" in tags(cell) else {"tags"}
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in kept}
         if cell.cell_type == "code":
             cell.outputs = [
                 output

@@ -1,9 +1,9 @@
-"""Measure lessons on this machine: `python tools/measure.py [LESSON ...]` (Linux only).
+"""Measure lessons on this machine: `python -m tools.measure [LESSON ...]` (Linux only).
 
 Executes each lesson in a fresh kernel, without touching its file, and writes into
 data/measured.json how long the whole run took, kernel start included, and the most memory that
-the kernel's process held. A LESSON is a number or a path as in tools/lessons.py; without one: all.
-What is there of other lessons stays. `tools/lessons.py sync` then stamps the numbers.
+the kernel's process held. A LESSON is a number or a path as for tools.lessons; without one: all.
+What is there of other lessons stays. `python -m tools.lessons sync` then stamps the numbers.
 """
 
 import json
@@ -15,12 +15,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the folder of `tools`
-from tools import lessons, machine  # noqa: E402
-
-# As in the Makefile: what is measured is what the tests run.
-SETTINGS = {"TQDM_DISABLE": "1", "COURSE_CAMERA": "sample", "COURSE_BUDGET": "1"}
-SETTINGS["HF_HUB_CACHE"] = "/nonexistent"
+from tools import lessons, machine
+from tools.settings import TIMED
 
 
 def measure(path: Path) -> dict[str, float]:
@@ -28,7 +24,7 @@ def measure(path: Path) -> dict[str, float]:
     nb = nbformat.read(path, as_version=4)
     started = time.perf_counter()
     client = NotebookClient(nb, timeout=600, resources={"metadata": {"path": str(path.parent)}})
-    with client.setup_kernel():
+    with client.setup_kernel(env=os.environ | TIMED):
         for index, cell in enumerate(nb.cells):
             client.execute_cell(cell, index)
         memory = machine.memory("VmHWM", client.km.provisioner.pid)
@@ -38,15 +34,13 @@ def measure(path: Path) -> dict[str, float]:
 def main(*names: str) -> None:
     if not Path("/proc/self/status").exists():
         sys.exit("Memory is read from /proc: measure on Linux.")
-    os.environ.update(SETTINGS)
-    threads = int(os.environ.setdefault("OMP_NUM_THREADS", "2"))
     asked = [path for name in names for path in lessons.named(name)] or lessons.LESSONS
     for path in [path for path in asked if path in lessons.LESSONS]:
         print(f"measuring {path.name}", end=" ", flush=True)
         found = measure(path)
         print(f"{found['seconds']} s, {found['memory_gb']} GB")
         kept = lessons.measured()
-        kept.update(processor=machine.processor(), threads=threads)
+        kept.update(processor=machine.processor(), threads=int(TIMED["OMP_NUM_THREADS"]))
         kept["lessons"] = dict(sorted((kept["lessons"] | {path.stem: found}).items()))
         lessons.MEASURED.write_text(json.dumps(kept, indent=2) + "\n")
 

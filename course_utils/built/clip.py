@@ -1,4 +1,4 @@
-"""CLIP: words and pictures as directions in one space (lesson 10)."""
+"""CLIP: words and images as directions in one space (lesson 10)."""
 
 import math
 
@@ -22,35 +22,27 @@ class CLIPText(nn.Module):
         self, vocab: int, width: int, layers: int, heads: int, length: int, quick: bool = False
     ):
         super().__init__()
-        self.tokens = nn.Embedding(vocab, width)
-        self.positions = nn.Embedding(length, width)
-        self.blocks = nn.ModuleList(TransformerBlock(width, heads, quick) for _ in range(layers))
-        self.norm = nn.LayerNorm(width)
-        nn.init.normal_(self.tokens.weight, std=0.02)  # torch's own 1 would drown the positions
-        nn.init.normal_(self.positions.weight, std=0.01)
+        self.token_embedding = nn.Embedding(vocab, width)
+        self.position_embedding = nn.Embedding(length, width)
+        self.layers = nn.ModuleList(TransformerBlock(width, heads, quick) for _ in range(layers))
+        self.final_layer_norm = nn.LayerNorm(width)
+        # torch's own std of 1 would drown the positions
+        nn.init.normal_(self.token_embedding.weight, std=0.02)
+        nn.init.normal_(self.position_embedding.weight, std=0.01)
 
     def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        end = self.tokens.num_embeddings - 1
-        check_ids(ids, end, self.positions.num_embeddings)
-        x = self.tokens(ids) + self.positions.weight[: ids.shape[1]]  # N x L x width
-        for block in self.blocks:
+        end = self.token_embedding.num_embeddings - 1
+        _check_shape(ids, self.position_embedding.num_embeddings)
+        positions = self.position_embedding.weight[: ids.shape[1]]
+        x = self.token_embedding(ids) + positions  # N x L x width
+        for block in self.layers:
             x = block(x, causal=True)
-        x = self.norm(x)
+        x = self.final_layer_norm(x)
         first = (ids == end).int().argmax(dim=1)  # the end token may serve as padding too
         return x, x[torch.arange(len(x), device=x.device), first]
 
 
-def check_ids(ids: Tensor, end: int, length: int) -> None:
-    """Raise ValueError where `ids` are no rows of a tokenizer with this end token and length."""
-    if ids.ndim != 2 or ids.shape[1] > length:
-        raise ValueError(f"ids are N x L with L up to {length}; these are {[*ids.shape]}.")
-    if ids.numel() and not 0 <= ids.min() <= ids.max() <= end:
-        raise ValueError(f"ids run from 0 to {end}: is this the encoder's own tokenizer?")
-    if not (ids == end).any(dim=1).all():
-        raise ValueError(f"A row has no end token ({end}): is this the encoder's own tokenizer?")
-
-
-class CLIPImage(nn.Module):
+class CLIPVision(nn.Module):
     """A small image encoder: three convolutions and a linear layer.
 
     Takes pictures N x channels x size x size, size divisible by 4; returns N x width.
@@ -96,7 +88,7 @@ class CLIP(nn.Module):
     def __init__(self, text: CLIPText, image: nn.Module, image_width: int, width: int):
         super().__init__()
         self.text, self.image = text, image
-        self.text_out = nn.Linear(text.norm.normalized_shape[0], width, bias=False)
+        self.text_out = nn.Linear(text.final_layer_norm.normalized_shape[0], width, bias=False)
         self.image_out = nn.Linear(image_width, width, bias=False)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
@@ -110,3 +102,8 @@ class CLIP(nn.Module):
         """The contrastive loss of N pictures with their texts."""
         scale = self.log_scale.exp().clamp(max=100)  # beyond it training becomes unstable
         return contrastive_loss(self.embed_images(images), self.embed_text(ids), scale)
+
+
+def _check_shape(ids: Tensor, length: int) -> None:
+    if ids.ndim != 2 or ids.shape[1] > length:
+        raise ValueError(f"ids are N x L with L up to {length}; these are {[*ids.shape]}.")

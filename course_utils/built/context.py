@@ -1,21 +1,9 @@
-"""Telling a network what to draw, by a vector of numbers (lesson 08)."""
+"""Conditioning a network on a vector of numbers: what to draw (lesson 08)."""
 
 import torch
 from torch import Tensor, nn
 
 from course_utils.built.digit_unet import DigitUNet
-
-
-def modulate(h: Tensor, scale: Tensor | float = 0.0, shift: Tensor | float = 0.0) -> Tensor:
-    """Scale and shift the channels of features: h (1 + scale) + shift (FiLM, Perez et al. 2017).
-
-    h: N x C x H x W. scale and shift: N x C numbers, or 0 for no change. With scale = 0 an
-    embedding is only added.
-    """
-    scale, shift = (
-        part[..., None, None] if isinstance(part, Tensor) else part for part in (scale, shift)
-    )
-    return h * (1 + scale) + shift
 
 
 class ContextEmbedding(nn.Module):
@@ -40,11 +28,11 @@ class ContextEmbedding(nn.Module):
 
 
 class ContextUNet(nn.Module):
-    """A `DigitUNet` that is told a context vector in the place of a label.
+    """A `DigitUNet` that is conditioned on a context vector in the place of a label.
 
     Takes pictures N x channels x H x W, H and W divisible by 4; times t, N whole numbers counted
-    from 0; and contexts N x inputs, or None, which is the same as zeros: nobody tells. Returns
-    N x channels x H x W. Raises ValueError for contexts of another length.
+    from 0; and contexts N x inputs, or None for the unconditional prediction, which is the same as
+    zeros. Returns N x channels x H x W. Raises ValueError for contexts of another length.
     """
 
     def __init__(self, inputs: int, channels: int = 3, width: int = 32, deep: int = 96):

@@ -9,10 +9,10 @@ def forward_step(x: Tensor, eps: Tensor, t: Tensor | int, schedule: NoiseSchedul
     """One step of the forward process: x_t from x = x_{t-1} (Ho et al. 2020, eq. 2).
 
     x: N x C x H x W. eps: standard normal noise of the same shape. t: one step of 1..T, or N of
-    them. Raises ValueError for any other t.
+    them; t = 0, where beta is 0, gives x back. Raises ValueError for any other t.
     """
     beta = schedule.beta
-    return at((1 - beta).sqrt(), t, x, first=1) * x + at(beta.sqrt(), t, x) * eps
+    return at((1 - beta).sqrt(), t, x) * x + at(beta.sqrt(), t, x) * eps
 
 
 def forward_jump(x0: Tensor, eps: Tensor, t: Tensor | int, schedule: NoiseSchedule) -> Tensor:

@@ -4,6 +4,18 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 
+def modulate(h: Tensor, scale: Tensor | float = 0.0, shift: Tensor | float = 0.0) -> Tensor:
+    """Scale and shift the channels of features: h (1 + scale) + shift (FiLM, Perez et al. 2017).
+
+    h: N x C x H x W. scale and shift: N x C numbers, or 0 for no change. With scale = 0 an
+    embedding is only added.
+    """
+    scale, shift = (
+        part[..., None, None] if isinstance(part, Tensor) else part for part in (scale, shift)
+    )
+    return h * (1 + scale) + shift
+
+
 class ResBlock(nn.Module):
     """Norm, SiLU, conv, twice, added to the input; the time enters between the convolutions.
 
@@ -26,20 +38,20 @@ class ResBlock(nn.Module):
         self.scale_shift = scale_shift
         self.norm1 = nn.GroupNorm(groups, inputs, eps)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.time = None
+        self.time_emb_proj = None
         if time_width is not None:
-            self.time = nn.Linear(time_width, 2 * outputs if scale_shift else outputs)
+            self.time_emb_proj = nn.Linear(time_width, 2 * outputs if scale_shift else outputs)
         self.norm2 = nn.GroupNorm(groups, outputs, eps)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
-        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+        self.conv_shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, x: Tensor, time: Tensor | None = None) -> Tensor:
         h = self.conv1(silu(self.norm1(x)))
-        if self.time is None:
+        if self.time_emb_proj is None:
             h = self.norm2(h)
         elif self.scale_shift:
-            scale, shift = self.time(silu(time))[:, :, None, None].chunk(2, dim=1)
-            h = self.norm2(h) * (1 + scale) + shift
+            scale, shift = self.time_emb_proj(silu(time)).chunk(2, dim=1)
+            h = modulate(self.norm2(h), scale, shift)
         else:
-            h = self.norm2(h + self.time(silu(time))[:, :, None, None])
-        return self.skip(x) + self.conv2(silu(h))
+            h = self.norm2(modulate(h, shift=self.time_emb_proj(silu(time))))
+        return self.conv_shortcut(x) + self.conv2(silu(h))

@@ -79,18 +79,19 @@ class NoiseSchedule:
         return f"NoiseSchedule(T={self.T}, signal left at T: {self.signal[-1]:.3g})"
 
 
-def at(values: Tensor, t: Tensor | int, like: Tensor, first: int = 0) -> Tensor:
+def at(values: Tensor, t: Tensor | int, like: Tensor) -> Tensor:
     """values[t] for each picture of a batch, shaped to multiply it: N x 1 x 1 x 1.
 
-    values: T + 1 numbers of a schedule. t: one step, or N steps, each between `first` and T.
-    like: the batch; the result has its type and device. Raises ValueError for any other t.
+    values: T + 1 numbers of a schedule. t: one timestep of 0..T, or N of them. like: the batch;
+    the result has its type and device. Raises ValueError for any other t, and where values[t] is
+    nan: q(x_{t-1} | x_t, x_0) has no t = 0.
     """
     t = torch.as_tensor(t).cpu()
     if t.is_floating_point():
         raise ValueError(f"t counts steps: 1, 2, 3, ...; this t holds {t.dtype}.")
     if not like.is_floating_point():
         raise ValueError(f"Pictures hold floats in [-1, 1] here; this one holds {like.dtype}.")
-    T = len(values) - 1
+    T, first = len(values) - 1, int(values[0].isnan())
     if (t < first).any() or (t > T).any():
         raise ValueError(f"t runs from {first} to T = {T}; asked for {t.min()} to {t.max()}.")
     picked = values[t.long()].to(like.dtype).to(like.device)  # cast first: MPS has no float64

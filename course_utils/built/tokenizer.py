@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
+from heapq import heapify, heappop, heappush
 from pathlib import Path
 
 import torch
@@ -105,10 +106,29 @@ def learn_merges(texts: Iterable[str], number: int) -> list[tuple[str, str]]:
 
 
 def apply_merges(symbols: tuple[str, ...], ranks: dict[tuple[str, str], int]) -> tuple[str, ...]:
-    """The symbols of a word, merged as long as a known pair is left, lowest rank first."""
-    while pairs := set(zip(symbols, symbols[1:], strict=False)) & ranks.keys():
-        symbols = merge_pair(symbols, min(pairs, key=ranks.get))
-    return symbols
+    """The symbols of a word, merged as long as a known pair is left, lowest rank first.
+
+    Known pairs wait in a heap, and each symbol knows its neighbours, so that n symbols take time in
+    proportion to n log n: a round looks only where something has changed.
+    """
+    parts, end = [*symbols, None], len(symbols)  # None closes the ring: no pair holds it
+    before, after = [end, *range(end)], [*range(1, end + 1), 0]
+    pairs = zip(symbols, symbols[1:], strict=False)
+    waiting = [(ranks[pair], i) for i, pair in enumerate(pairs) if pair in ranks]
+    heapify(waiting)
+    while waiting:
+        lowest, changed = waiting[0][0], set()
+        while waiting and waiting[0][0] == lowest:  # this pair everywhere, from the left
+            i = heappop(waiting)[1]
+            j = after[i]
+            if ranks.get((parts[i], parts[j])) == lowest:  # else a part of it was merged already
+                parts[i], parts[j] = parts[i] + parts[j], None
+                after[i], before[after[j]] = after[j], i
+                changed |= {before[i], i}
+        for i in changed:
+            if (pair := (parts[i], parts[after[i]])) in ranks:
+                heappush(waiting, (ranks[pair], i))
+    return tuple(part for part in parts if part is not None)
 
 
 def build_vocab(merges: Sequence[tuple[str, str]]) -> dict[str, int]:

@@ -25,7 +25,7 @@ class TransformerBlock(nn.Module):
     def __init__(self, width: int, heads: int, quick: bool = False):
         super().__init__()
         self.norm1 = nn.LayerNorm(width)
-        self.attention = Attention(width, heads)
+        self.self_attn = Attention(width, heads)
         self.norm2 = nn.LayerNorm(width)
         self.mlp = nn.Sequential(
             nn.Linear(width, 4 * width),
@@ -34,7 +34,7 @@ class TransformerBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, causal: bool = False) -> Tensor:
-        x = x + self.attention(self.norm1(x), causal=causal)
+        x = x + self.self_attn(self.norm1(x), causal=causal)
         return x + self.mlp(self.norm2(x))
 
 
@@ -43,60 +43,55 @@ class GEGLU(nn.Module):
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
-        self.both = nn.Linear(inputs, 2 * outputs)
+        self.proj = nn.Linear(inputs, 2 * outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        a, b = self.both(x).chunk(2, dim=-1)
+        a, b = self.proj(x).chunk(2, dim=-1)
         return a * gelu(b)
 
 
-class CrossBlock(nn.Module):
-    """Stable Diffusion's block: self-attention, a look at the context, a gated network.
+class BasicTransformerBlock(nn.Module):
+    """Stable Diffusion's block: self-attention, cross-attention, a gated network.
 
-    Takes x, N x L x width, and a context, N x S x context_width; returns N x L x width. q, k and v
-    have no biases. (Rombach et al. 2022, appendix E.2.1.)
+    Takes x, N x L x width, and encoder_hidden_states (text embeddings, say), N x S x
+    cross_attention_dim; returns N x L x width. The queries, keys and values have no biases.
+    (Rombach et al. 2022, appendix E.2.1.)
     """
 
-    def __init__(self, width: int, heads: int, context_width: int):
+    def __init__(self, width: int, heads: int, cross_attention_dim: int):
         super().__init__()
         self.norm1 = nn.LayerNorm(width)
-        self.self_attention = Attention(width, heads, bias=False)
+        self.attn1 = Attention(width, heads, bias=False)
         self.norm2 = nn.LayerNorm(width)
-        self.cross_attention = Attention(width, heads, context_width, bias=False)
+        self.attn2 = Attention(width, heads, cross_attention_dim, bias=False)
         self.norm3 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(GEGLU(width, 4 * width), nn.Linear(4 * width, width))
+        self.ff = nn.Sequential(GEGLU(width, 4 * width), nn.Linear(4 * width, width))
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        x = x + self.self_attention(self.norm1(x))
-        x = x + self.cross_attention(self.norm2(x), context)
-        return x + self.mlp(self.norm3(x))
+    def forward(self, x: Tensor, encoder_hidden_states: Tensor) -> Tensor:
+        x = x + self.attn1(self.norm1(x))
+        x = x + self.attn2(self.norm2(x), encoder_hidden_states)
+        return x + self.ff(self.norm3(x))
 
 
 class SpatialTransformer(nn.Module):
-    """CrossBlocks on a picture: each pixel is one part, and the result is added to the picture.
+    """A BasicTransformerBlock on an image: each pixel is a token; the result is added to the image.
 
-    Takes x, N x width x H x W, and a context, N x S x context_width; returns x's shape. depth is
-    the number of blocks; groups (it divides width) and eps are the norm's. (Rombach et al. 2022,
-    appendix E.2.1.)
+    Takes x, N x width x H x W, and encoder_hidden_states, N x S x cross_attention_dim; returns x's
+    shape. groups (it divides width) and eps are the norm's. (Rombach et al. 2022, appendix E.2.1.)
     """
 
     def __init__(
-        self,
-        width: int,
-        heads: int,
-        context_width: int,
-        depth: int = 1,
-        groups: int = 32,
-        eps: float = 1e-6,
+        self, width: int, heads: int, cross_attention_dim: int, groups: int = 32, eps: float = 1e-6
     ):
         super().__init__()
         self.norm = nn.GroupNorm(groups, width, eps)
-        self.enter = nn.Conv2d(width, width, 1)
-        self.blocks = nn.ModuleList(CrossBlock(width, heads, context_width) for _ in range(depth))
-        self.leave = nn.Conv2d(width, width, 1)
+        self.proj_in = nn.Conv2d(width, width, 1)
+        block = BasicTransformerBlock(width, heads, cross_attention_dim)
+        self.transformer_blocks = nn.ModuleList([block])  # later models have several here
+        self.proj_out = nn.Conv2d(width, width, 1)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        parts = self.enter(self.norm(x)).flatten(2).transpose(1, 2)  # N x H W x width
-        for block in self.blocks:
-            parts = block(parts, context)
-        return x + self.leave(parts.transpose(1, 2).reshape(x.shape))
+    def forward(self, x: Tensor, encoder_hidden_states: Tensor) -> Tensor:
+        tokens = self.proj_in(self.norm(x)).flatten(2).transpose(1, 2)  # N x H W x width
+        for block in self.transformer_blocks:
+            tokens = block(tokens, encoder_hidden_states)
+        return x + self.proj_out(tokens.transpose(1, 2).reshape(x.shape))

@@ -1,11 +1,12 @@
 """Exercises that answer at once. `from course_utils import checks`, then `checks.NAME(my_NAME)`.
 
-The exercises of lesson NN are in `lesson_NN.py`; each is an `Exercise`, and all are gathered here.
+The exercises of lesson NN are in `lesson_NN.py`; each is of one of the engine's four kinds, and all
+are gathered here.
 """
 
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.checks.engine import Exercise
 
-__all__ = ["EXERCISES", "Exercise", "Mistake"]
+__all__ = ["EXERCISES", "Exercise"]
 
 EXERCISES: dict[str, Exercise] = {}
 """Every exercise of the course by its name."""
@@ -19,6 +20,7 @@ def _gather() -> None:
         if module.name.startswith("lesson_"):
             for name, value in vars(importlib.import_module(f"{__name__}.{module.name}")).items():
                 if isinstance(value, Exercise):
+                    value.name, value.lesson = name, int(module.name[-2:])
                     EXERCISES[name] = globals()[name] = value
 
 

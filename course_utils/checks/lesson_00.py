@@ -4,10 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils.checks.compare import NotYet
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.checks.engine import Mistake, NotYet, Predict, Write
 
-numbers_in_a_batch = Exercise(
+numbers_in_a_batch = Predict(
     right=32 * 1 * 28 * 28,
     mistakes=[
         Mistake(28 * 28, "that is one picture; a batch has 32 of them."),
@@ -65,7 +64,7 @@ def _standardised(x: Tensor) -> Tensor:
     return (x - x.mean()) / x.std()
 
 
-picture_to_tensor = Exercise(
+picture_to_tensor = Write(
     right=_to_tensor,
     cases=_photographs,
     outcome=lambda answer, image: _typed(answer(image), torch.float32),
@@ -133,7 +132,7 @@ def _to_picture(x: Tensor) -> Tensor:
     return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0)
 
 
-tensor_to_picture = Exercise(
+tensor_to_picture = Write(
     right=_to_picture,
     cases=_model_outputs,
     outcome=lambda answer, x: _typed(answer(x), torch.uint8),
@@ -221,7 +220,7 @@ def _source(seed):
     return torch.Generator().manual_seed(seed)
 
 
-seeded_noise = Exercise(
+seeded_noise = Write(
     right=_seeded,
     cases=lambda: [(7,), (41,)],
     outcome=_behaviour,
@@ -251,7 +250,7 @@ seeded_noise = Exercise(
         ),
         Mistake(
             lambda shape, seed: 0.5 * _seeded(shape, seed),
-            "standard normal noise has the deviation 1: leave it as `randn` draws it.",
+            "standard normal noise has the standard deviation 1: leave it as `randn` draws it.",
         ),
         Mistake(
             lambda shape, seed: 5 + _seeded(shape, seed),
@@ -265,7 +264,7 @@ seeded_noise = Exercise(
     praise="The same seed gives the same noise, and nobody else is disturbed.",
 )
 
-alpha_bar_of_sigma = Exercise(
+alpha_bar_of_sigma = Write(
     right=lambda sigma: 1 / (1 + sigma**2),
     cases=lambda: [(torch.tensor([0.002, 0.1, 0.5, 1.0, 3.0, 80.0]),), (torch.tensor([0.7, 2.0]),)],
     mistakes=[

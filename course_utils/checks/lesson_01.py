@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from course_utils.built.noise import remove_noise
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.checks.engine import Mistake, Write
 
 
 def _picture_and_noise() -> tuple[Tensor, Tensor]:
@@ -21,7 +21,7 @@ def _mix_by_measure(x0: Tensor, noise: Tensor, snr: float) -> Tensor:
     return _sqrt_mix(x0, noise, 1 / (1 + snr * noise.var().item() / x0.var().item()))
 
 
-mix_at_snr = Exercise(
+mix_at_snr = Write(
     right=lambda x0, noise, snr: _sqrt_mix(x0, noise, 1 / (1 + snr)),
     cases=lambda: [(*_picture_and_noise(), snr) for snr in (4.0, 1.0, 0.25, 100.0)],
     mistakes=[
@@ -109,7 +109,7 @@ def _undo_with(noise_factor, picture_factor):
     return answer
 
 
-undo_mix = Exercise(
+undo_mix = Write(
     right=_undo,
     cases=_mixed_cases,
     mistakes=[
@@ -152,7 +152,7 @@ undo_mix = Exercise(
 )
 
 
-mix_variance = Exercise(
+mix_variance = Write(
     right=lambda var0, amount: (1 - amount) ** 2 * var0 + amount**2,
     cases=lambda: [(0.3, 0.5), (1.0, 0.5), (0.3, 0.1), (2.0, 0.9), (0.7, 0.0), (0.7, 1.0)],
     mistakes=[
@@ -200,7 +200,7 @@ mix_variance = Exercise(
 )
 
 
-one_jump = Exercise(
+one_jump = Write(
     right=lambda amount, steps: 1 - (1 - amount) ** steps,
     cases=lambda: [(0.5, 2), (0.1, 3), (0.02, 100), (0.3, 1), (0.2, 0)],
     mistakes=[

@@ -3,9 +3,9 @@
 import torch
 
 from course_utils.built.noise import mix_noise
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.checks.engine import Mistake, Write
 
-conv_size = Exercise(
+conv_size = Write(
     right=lambda size, kernel, stride, padding: (size + 2 * padding - kernel) // stride + 1,
     cases=lambda: [
         (28, 3, 2, 1),
@@ -74,7 +74,7 @@ def _line() -> list[tuple]:
     return [(0.5, x, 2 * x, 0.1), (-1.0, x, torch.randn(16, generator=generator), 0.03)]
 
 
-gradient_step = Exercise(
+gradient_step = Write(
     right=lambda w, x, y, rate: w - rate * (2 * (w * x - y) * x).mean(),
     cases=_line,
     mistakes=[
@@ -159,7 +159,7 @@ def _weights_alone(xt, a, b, noise_std):
     return weight / weight.sum()
 
 
-best_guess = Exercise(
+best_guess = Write(
     right=_weighted(lambda d, std: -d / (2 * std**2)),
     cases=_two_pictures,
     mistakes=[
@@ -229,7 +229,7 @@ def _denoiser_cases() -> list[tuple]:
     return [(_half, x0, noise, 0.3), (_half, x0, noise, torch.linspace(0.1, 0.9, 5))]
 
 
-denoising_error = Exercise(
+denoising_error = Write(
     right=lambda model, x0, noise, amount: (
         (model(mix_noise(x0, noise, amount)) - x0).square().mean()
     ),

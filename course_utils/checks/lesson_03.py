@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional
 
 from course_utils.built.noise import mix_noise
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.checks.engine import Mistake, Write
 
 
 def _unet_output(lost_down=4, lost_bottom=4, lost_up=4):
@@ -30,7 +30,7 @@ def _halved_first(size, levels):
     return size
 
 
-unet_output = Exercise(
+unet_output = Write(
     right=_unet_output(),
     cases=lambda: [(572, 5), (188, 4), (44, 2), (700, 5)],
     mistakes=[
@@ -109,7 +109,7 @@ def _zeros_between(x, skip):
     return torch.cat([spread, skip], dim=1)
 
 
-join = Exercise(
+join = Write(
     right=lambda x, skip: torch.cat([_enlarged(x), skip], dim=1),
     cases=_skip_cases,
     mistakes=[
@@ -175,7 +175,7 @@ join = Exercise(
     praise="This line is the whole difference between an hourglass and a U-Net.",
 )
 
-block_parameters = Exercise(
+block_parameters = Write(
     right=lambda c_in, c_out: 9 * c_in * c_out + c_out + 9 * c_out * c_out + c_out,
     cases=lambda: [(1, 16), (48, 16), (32, 16), (64, 128)],
     mistakes=[
@@ -234,7 +234,7 @@ def _move_cases() -> list[tuple]:
     ]
 
 
-move = Exercise(
+move = Write(
     right=lambda x, guess, a, b: x + (a - b) / a * (guess - x),
     cases=_move_cases,
     mistakes=[

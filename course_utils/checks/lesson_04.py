@@ -2,7 +2,7 @@
 
 import torch
 
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.checks.engine import Mistake, Write
 
 
 def _by_picture(alpha_bar):
@@ -50,7 +50,7 @@ def _jump_cases():
     ]
 
 
-forward_jump = Exercise(
+forward_jump = Write(
     right=_right_jump,
     cases=_jump_cases,
     mistakes=[
@@ -114,7 +114,7 @@ def _left_cases():
     ]
 
 
-signal_left = Exercise(
+signal_left = Write(
     right=_right_left,
     cases=_left_cases,
     mistakes=[
@@ -195,7 +195,7 @@ def _between_cases():
     return [(xs, eps, 0.8, 0.3), (xs, eps, 1.0, 0.5), (xs, eps, 0.4, 0.39)]
 
 
-jump_between = Exercise(
+jump_between = Write(
     right=_between(lambda s, t: (t / s) ** 0.5, lambda s, t: (1 - t / s) ** 0.5),
     cases=_between_cases,
     mistakes=[
@@ -236,7 +236,7 @@ def _first_below(level, first=1):
     return lambda betas: int((torch.cumprod(1 - betas, 0) < level).nonzero()[0]) + first
 
 
-noise_wins = Exercise(
+noise_wins = Write(
     right=_first_below(0.5),
     cases=lambda: [
         (torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64),),

@@ -2,7 +2,7 @@
 
 import torch
 
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.checks.engine import Mistake, Write
 
 
 def _pictures(number, seed):
@@ -27,7 +27,7 @@ def _weight_xt(beta, alpha_bar, before):
     return (1 - beta) ** 0.5 * (1 - before) / (1 - alpha_bar)
 
 
-posterior_mean = Exercise(
+posterior_mean = Write(
     right=_mean(_weight_x0, _weight_xt),
     cases=lambda: [
         (*_pictures(2, 1), 0.02, 0.98 * 0.6, 0.6),
@@ -81,7 +81,7 @@ def _two_numbers_cases(pictures):
     return lambda: [(*_pictures(pictures, seed), a) for seed, a in ((3, 0.9), (4, 0.3))]
 
 
-x0_from_eps = Exercise(
+x0_from_eps = Write(
     right=lambda xt, eps, a: (xt - (1 - a) ** 0.5 * eps) / a**0.5,
     cases=_two_numbers_cases(2),
     mistakes=[
@@ -117,7 +117,7 @@ x0_from_eps = Exercise(
     praise="Every sampler begins with this line.",
 )
 
-eps_from_v = Exercise(
+eps_from_v = Write(
     right=lambda v, xt, a: a**0.5 * v + (1 - a) ** 0.5 * xt,
     cases=_two_numbers_cases(2),
     mistakes=[
@@ -150,7 +150,7 @@ eps_from_v = Exercise(
     praise="(x0, eps) and (xt, v) are the same point, in a turned coordinate system.",
 )
 
-score_from_eps = Exercise(
+score_from_eps = Write(
     right=lambda eps, a: -eps / (1 - a) ** 0.5,
     cases=_two_numbers_cases(1),
     mistakes=[
@@ -173,7 +173,7 @@ score_from_eps = Exercise(
         ),
         Mistake(
             lambda eps, a: -eps / (1 - a**0.5),
-            "the deviation of the noise is sqrt(1 - alpha_bar), not 1 - sqrt(alpha_bar).",
+            "the standard deviation of the noise is sqrt(1 - alpha_bar), not 1 - sqrt(alpha_bar).",
         ),
         Mistake(
             lambda eps, a: -(1 - a) * eps,
@@ -185,7 +185,8 @@ score_from_eps = Exercise(
         ),
         Mistake(
             lambda eps, a: -eps / a,
-            "you divide by alpha_bar, the signal's share. It is the deviation of the noise, "
+            "you divide by alpha_bar, the signal's share. It is the standard deviation of the "
+            "noise, "
             "sqrt(1 - alpha_bar).",
         ),
     ],
@@ -210,7 +211,7 @@ def _step_std(t, beta):
     return beta**0.5 if t > 1 else 0.0
 
 
-reverse_step = Exercise(
+reverse_step = Write(
     right=_step(_step_mean, _step_std),
     cases=lambda: [
         (*_pictures(3, 5), 7, 0.02, 0.6),

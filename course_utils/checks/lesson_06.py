@@ -2,11 +2,11 @@
 
 import torch
 
-from course_utils.built.reverse import posterior, to_x0
+from course_utils.built.parameterization import to_x0
+from course_utils.built.posterior import posterior
 from course_utils.built.schedule import NoiseSchedule, linear_betas
-from course_utils.built.timestep import timestep_embedding
-from course_utils.checks.compare import NotYet
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.built.timestep_embedding import timestep_embedding
+from course_utils.checks.engine import Mistake, NotYet, Write
 
 
 def _waves(frequency, first=torch.cos, second=torch.sin):
@@ -18,7 +18,7 @@ def _waves(frequency, first=torch.cos, second=torch.sin):
     return answer
 
 
-waves = Exercise(
+waves = Write(
     right=timestep_embedding,
     cases=lambda: [(torch.tensor([0, 1, 7]), 4), (torch.tensor([500, 999]), 8)],
     mistakes=[
@@ -98,7 +98,7 @@ def _rounded_times(T, n, generator):
     return (1 + (T - 1) * torch.rand(n, generator=generator)).round().long()
 
 
-random_times = Exercise(
+random_times = Write(
     right=lambda T, n, generator: torch.randint(1, T + 1, (n,), generator=generator),
     cases=lambda: [(5, 500, 1), (20, 3000, 2)],
     outcome=_drawn,
@@ -144,7 +144,7 @@ def _numbers(seed):
     return [torch.randn(2, 1, 3, 3, generator=generator) for _ in range(3)]
 
 
-ema_step = Exercise(
+ema_step = Write(
     right=lambda average, weight, decay: decay * average + (1 - decay) * weight,
     cases=lambda: [(*_numbers(1)[:2], 0.9), (*_numbers(2)[:2], 0.999)],
     mistakes=[
@@ -177,7 +177,7 @@ def _v(of_eps, of_x0):
     return lambda x0, eps, a: of_eps(a) * eps + of_x0(a) * x0
 
 
-v_target = Exercise(
+v_target = Write(
     right=_v(lambda a: a**0.5, lambda a: -((1 - a) ** 0.5)),
     cases=lambda: [(*_numbers(3)[:2], 0.9), (*_numbers(4)[:2], 0.3)],
     mistakes=[
@@ -215,9 +215,13 @@ v_target = Exercise(
 )
 
 
-def _step(clamp=lambda x0: x0.clamp(-1, 1), std=lambda variance, t: variance.sqrt(), kind="eps"):
+def _step(
+    clamp=lambda x0: x0.clamp(-1, 1),
+    std=lambda variance, t: variance.sqrt(),
+    prediction_type="epsilon",
+):
     def answer(xt, eps, z, t, schedule):
-        x0 = clamp(to_x0(kind, eps, xt, t, schedule))
+        x0 = clamp(to_x0(prediction_type, eps, xt, t, schedule))
         mean, variance = posterior(x0, xt, t, schedule)
         return mean + std(variance, t) * z
 
@@ -225,14 +229,14 @@ def _step(clamp=lambda x0: x0.clamp(-1, 1), std=lambda variance, t: variance.sqr
 
 
 def _posterior_turned(xt, eps, z, t, schedule):
-    x0 = to_x0("eps", eps, xt, t, schedule).clamp(-1, 1)
+    x0 = to_x0("epsilon", eps, xt, t, schedule).clamp(-1, 1)
     mean, variance = posterior(xt, x0, t, schedule)
     return mean + variance.sqrt() * z
 
 
 _SCHEDULE = NoiseSchedule(linear_betas(10, 0.05, 0.4))
 
-ancestral_step = Exercise(
+ancestral_step = Write(
     right=_step(),
     cases=lambda: [(*_numbers(5), t, _SCHEDULE) for t in (10, 4, 1)],
     mistakes=[
@@ -253,11 +257,11 @@ ancestral_step = Exercise(
             "this is the mean alone. Without new noise the samples collapse to averages.",
         ),
         Mistake(
-            lambda xt, eps, z, t, schedule: to_x0("eps", eps, xt, t, schedule).clamp(-1, 1),
+            lambda xt, eps, z, t, schedule: to_x0("epsilon", eps, xt, t, schedule).clamp(-1, 1),
             "this is the estimate of x0. One step back goes only a little of the way to it.",
         ),
         Mistake(
-            lambda xt, eps, z, t, schedule: to_x0("eps", eps, xt, t, schedule),
+            lambda xt, eps, z, t, schedule: to_x0("epsilon", eps, xt, t, schedule),
             "this is the estimate of x0, not even clamped. One step back goes only a little "
             "of the way to it.",
         ),
@@ -279,12 +283,12 @@ ancestral_step = Exercise(
             "posterior's, beta-tilde.",
         ),
         Mistake(
-            _step(kind="x0"),
-            'you take eps for the picture: tell to_x0 that it is a prediction of "eps".',
+            _step(prediction_type="sample"),
+            'you take eps for the picture: tell to_x0 that it is a prediction of "epsilon".',
         ),
         Mistake(
-            _step(kind="v"),
-            'you take eps for v: tell to_x0 that it is a prediction of "eps".',
+            _step(prediction_type="v_prediction"),
+            'you take eps for v: tell to_x0 that it is a prediction of "epsilon".',
         ),
         Mistake(
             _posterior_turned,
@@ -293,7 +297,7 @@ ancestral_step = Exercise(
     ],
     hints=[
         "Three lines: x0 from eps, clamped; mean and variance of the posterior; mean plus noise.",
-        'x0 = to_x0("eps", eps, xt, t, schedule).clamp(-1, 1)',
+        'x0 = to_x0("epsilon", eps, xt, t, schedule).clamp(-1, 1)',
         "mean, variance = posterior(x0, xt, t, schedule), and the root of the variance times z.",
     ],
     praise="Repeat it from T to 1, and noise is a digit.",

@@ -2,7 +2,7 @@
 
 import torch
 
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.checks.engine import Mistake, Write
 
 
 def _pictures(number, seed):
@@ -14,7 +14,7 @@ def _times(T, steps):
     return [round(T * (steps - i) / steps) for i in range(steps + 1)]
 
 
-path_times = Exercise(
+trailing_times = Write(
     right=_times,
     cases=lambda: [(1000, 4), (1000, 50), (200, 200), (10, 1), (1000, 7)],
     mistakes=[
@@ -24,11 +24,11 @@ path_times = Exercise(
         ),
         Mistake(
             lambda T, steps: _times(T, steps)[::-1],
-            "this path goes up, as the forward process does. A sampler starts at T.",
+            "these timesteps go up, as the forward process does. A sampler starts at T.",
         ),
         Mistake(
             lambda T, steps: [max(t - 1, 0) for t in _times(T, steps)],
-            "T itself is missing. The network counts from 0; the times of a path do not.",
+            "T itself is missing. The network counts from 0; timesteps do not.",
         ),
         Mistake(
             lambda T, steps: torch.linspace(T, 0, steps).round().tolist(),
@@ -44,23 +44,24 @@ path_times = Exercise(
         ),
         Mistake(
             lambda T, steps: [T - i * round(T / steps) for i in range(steps + 1)],
-            "you round the stride, and the errors add up: the path misses 0. Round the times.",
+            "you round the step, and the errors add up: the last timestep is not 0. Round the "
+            "timesteps.",
         ),
         Mistake(
             lambda T, steps: list(range(T, -1, -(T // steps))),
-            "the stride T // steps is cut off, and the path misses 0: compute each time and "
+            "the step T // steps is cut off, and the last timestep is not 0: compute each and "
             "round it.",
         ),
         Mistake(
             lambda T, steps: torch.linspace(T, 1, steps + 1).round().tolist(),
-            "your path ends at 1. The clean picture is time 0.",
+            "your timesteps end at 1. The clean picture is time 0.",
         ),
     ],
     hints=[
         "Four steps through T = 1000 visit 1000, 750, 500, 250 and 0: five times.",
         "Time number i is T - i * T / steps, rounded, for i = 0 ... steps.",
     ],
-    praise="The path that the lesson calls even.",
+    praise='diffusers calls this spacing "trailing".',
 )
 
 
@@ -95,7 +96,7 @@ def _clamped_jump(xt, eps, a_t, a_s):
     return a_s**0.5 * x0.clamp(-1, 1) + (1 - a_s) ** 0.5 * eps
 
 
-ddim_jump = Exercise(
+ddim_jump = Write(
     right=_jump(_signal, _noise, _signal, _noise),
     cases=lambda: [(*_pictures(2, 1), 0.3, 0.6), (*_pictures(2, 2), 0.05, 1.0)],
     mistakes=[
@@ -141,38 +142,38 @@ ddim_jump = Exercise(
 )
 
 
-def _stride_variance(a_t, a_s):
+def _step_variance(a_t, a_s):
     return (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)
 
 
-ddim_sigma = Exercise(
-    right=lambda a_t, a_s, eta: eta * _stride_variance(a_t, a_s) ** 0.5,
+ddim_sigma = Write(
+    right=lambda a_t, a_s, eta: eta * _step_variance(a_t, a_s) ** 0.5,
     cases=lambda: [(0.3, 0.6, 1.0), (0.3, 0.6, 0.5), (0.9, 0.95, 0.2), (0.5, 1.0, 1.0)],
     mistakes=[
         Mistake(
-            lambda a_t, a_s, eta: eta * _stride_variance(a_t, a_s),
+            lambda a_t, a_s, eta: eta * _step_variance(a_t, a_s),
             "this is eta times the variance, beta-tilde. Noise is multiplied by its square root.",
         ),
         Mistake(
-            lambda a_t, a_s, eta: (eta * _stride_variance(a_t, a_s)) ** 0.5,
+            lambda a_t, a_s, eta: (eta * _step_variance(a_t, a_s)) ** 0.5,
             "eta stands outside the square root.",
         ),
         Mistake(
             lambda a_t, a_s, eta: eta * (1 - a_t / a_s) ** 0.5,
-            "this has beta of the stride. DDIM's largest noise is beta-tilde: a factor is missing.",
+            "this has beta of the step. DDIM's largest noise is beta-tilde: a factor is missing.",
         ),
         Mistake(
             lambda a_t, a_s, eta: eta * ((1 - a_s) / (1 - a_t) * (1 - a_t)) ** 0.5,
-            "beta of a stride is 1 - alpha_bar_t / alpha_bar_s, not 1 - alpha_bar_t.",
+            "beta of a step is 1 - alpha_bar_t / alpha_bar_s, not 1 - alpha_bar_t.",
         ),
         Mistake(
             lambda a_t, a_s, eta: eta * ((1 - a_s) / (1 - a_t)) ** 0.5,
-            "this is the quotient of the two noises alone: beta of the stride, 1 - "
+            "this is the quotient of the two noises alone: beta of the step, 1 - "
             "alpha_bar_t / alpha_bar_s, is missing.",
         ),
         Mistake(
             lambda a_t, a_s, eta: eta * ((1 - a_s) / (1 - a_t) * (a_s - a_t)) ** 0.5,
-            "beta of a stride is 1 - alpha_bar_t / alpha_bar_s: a quotient, and not the "
+            "beta of a step is 1 - alpha_bar_t / alpha_bar_s: a quotient, and not the "
             "difference of the two.",
         ),
         Mistake(
@@ -184,20 +185,20 @@ ddim_sigma = Exercise(
         ),
     ],
     hints=[
-        "The stride's beta is 1 - alpha_bar_t / alpha_bar_s.",
+        "The step's beta is 1 - alpha_bar_t / alpha_bar_s.",
         "beta-tilde is (1 - alpha_bar_s) / (1 - alpha_bar_t) times that.",
         "The result is eta times the square root of beta-tilde.",
     ],
     praise="With s = 0 it is 0 by itself: no noise in the last step.",
 )
 
-euler_update = Exercise(
+euler_update = Write(
     right=lambda y, x0, a, b: y + (b - a) * (y - x0) / a,
     cases=lambda: [(*_pictures(2, 3), 5.0, 3.0), (*_pictures(2, 4), 0.4, 0.0)],
     mistakes=[
         Mistake(
             lambda y, x0, a, b: y + (a - b) * (y - x0) / a,
-            "the stride's sign is wrong: sigma falls, so sigma_next - sigma is negative.",
+            "the step's sign is wrong: sigma falls, so sigma_next - sigma is negative.",
         ),
         Mistake(
             lambda y, x0, a, b: y + (b - a) * (y - x0),
@@ -213,11 +214,11 @@ euler_update = Exercise(
         ),
         Mistake(
             lambda y, x0, a, b: y + b * (y - x0) / a,
-            "the stride is sigma_next - sigma, and you go by sigma_next.",
+            "the step is sigma_next - sigma, and you go by sigma_next.",
         ),
         Mistake(
             lambda y, x0, a, b: (y - x0) / a,
-            "this is the slope. Multiply it by the stride, and add it to y.",
+            "this is the slope. Multiply it by the step, and add it to y.",
         ),
         Mistake(
             lambda y, x0, a, b: y + (b - a) * (y - x0) / a**2,
@@ -225,54 +226,58 @@ euler_update = Exercise(
         ),
     ],
     hints=[
-        "y plus stride times slope. The stride is sigma_next - sigma.",
+        "y plus step times slope. The step is sigma_next - sigma.",
         "The slope is (y - x0) / sigma.",
     ],
     praise="At sigma_next = 0 it lands on x0.",
 )
 
-heun_evaluations = Exercise(
-    right=lambda path: 2 * (len(path) - 1) - (path[-1] == 0),
+heun_evaluations = Write(
+    right=lambda timesteps: 2 * (len(timesteps) - 1) - (timesteps[-1] == 0),
     cases=lambda: [([1000, 500, 0],), ([1000, 0],), ([1000, 600, 300, 1],), ([981, 1],)],
     mistakes=[
         Mistake(
-            lambda path: 2 * (len(path) - 1),
-            "right for paths that end above 0. In a step to 0 the second slope would be 0 / 0, and "
+            lambda timesteps: 2 * (len(timesteps) - 1),
+            "right for timesteps that end above 0. In a step to 0 the second slope would be 0 / "
+            "0, and "
             "it is not asked for.",
         ),
         Mistake(
-            lambda path: 2 * (len(path) - 1) - 1,
-            "right for paths that end at 0. Where the end is above 0, the last step has two slopes "
+            lambda timesteps: 2 * (len(timesteps) - 1) - 1,
+            "right for timesteps that end at 0. Where the end is above 0, the last step has two "
+            "slopes "
             "as well.",
         ),
         Mistake(
-            lambda path: 2 * len(path) - (path[-1] == 0),
-            "you count times. A path of n + 1 times has n steps.",
+            lambda timesteps: 2 * len(timesteps) - (timesteps[-1] == 0),
+            "you count timesteps. n + 1 timesteps make n steps.",
         ),
         Mistake(
-            lambda path: len(path) - 1,
-            "these are the steps. Heun looks at the slope twice in each.",
+            lambda timesteps: len(timesteps) - 1,
+            "these are the steps. Heun evaluates the slope twice in each.",
         ),
         Mistake(
-            lambda path: 2 * len(path),
-            "you count times. A path of n + 1 times has n steps.",
+            lambda timesteps: 2 * len(timesteps),
+            "you count timesteps. n + 1 timesteps make n steps.",
         ),
         Mistake(
-            lambda path: len(path),
-            "this is the number of times. Count the steps, one less, and two looks at the "
+            lambda timesteps: len(timesteps),
+            "this is the number of timesteps. Count the steps, one less, and two evaluations of "
+            "the "
             "slope in each.",
         ),
         Mistake(
-            lambda path: 2 * (len(path) - 1) - 2 * (path[-1] == 0),
+            lambda timesteps: 2 * (len(timesteps) - 1) - 2 * (timesteps[-1] == 0),
             "in a step to 0 the second slope is left out; the first is asked for all the same.",
         ),
         Mistake(
-            lambda path: 2 * (len(path) - 1) - (path[-1] != 0),
-            "it is the other way round: the second slope is left out where the path does end at 0.",
+            lambda timesteps: 2 * (len(timesteps) - 1) - (timesteps[-1] != 0),
+            "it is the other way round: the second slope is left out where the timesteps do end "
+            "at 0.",
         ),
     ],
     hints=[
-        "How many steps does a path have? One less than times.",
+        "How many steps are there? One less than timesteps.",
         "Two evaluations a step; and what happens in a step to t = 0?",
     ],
     praise="When samplers are compared, compare evaluations, not steps.",
@@ -283,21 +288,21 @@ def _line(weight):
     return lambda x0, before, l_s, l_t, l_b: x0 + weight(l_s, l_t, l_b) * (x0 - before)
 
 
-continued_x0 = Exercise(
+continued_x0 = Write(
     right=_line(lambda s, t, b: (s - t) / (2 * (t - b))),
     cases=lambda: [(*_pictures(2, 5), 1.5, 0.5, 0.1), (*_pictures(2, 6), -0.4, -2.0, -4.0)],
     mistakes=[
         Mistake(
             _line(lambda s, t, b: (s - t) / (t - b)),
-            "this reads the line at the end of the stride. Read it at the middle: half as far.",
+            "this reads the line at the end of the step. Read it at the middle: half as far.",
         ),
         Mistake(
             _line(lambda s, t, b: 0.5),
-            "this is right where both strides are equally long in lambda. Here they are not.",
+            "this is right where both steps are equally long in lambda. Here they are not.",
         ),
         Mistake(
             _line(lambda s, t, b: (t - b) / (2 * (s - t))),
-            "the quotient of the strides is upside down: the new one over the one before.",
+            "the quotient of the steps is upside down: the new one over the one before.",
         ),
         Mistake(
             _line(lambda s, t, b: -(s - t) / (2 * (t - b))),
@@ -305,7 +310,7 @@ continued_x0 = Exercise(
         ),
         Mistake(
             _line(lambda s, t, b: (s - t) / 2),
-            "a line needs a slope: divide by the stride between the two estimates.",
+            "a line needs a slope: divide by the step between the two estimates.",
         ),
         Mistake(
             lambda x0, before, s, t, b: before + (s - t) / (2 * (t - b)) * (x0 - before),
@@ -313,7 +318,7 @@ continued_x0 = Exercise(
         ),
         Mistake(
             _line(lambda s, t, b: (s - t) / (2 * (s - b))),
-            "you divide by both strides together. The slope is over the stride between the "
+            "you divide by both steps together. The slope is over the step between the "
             "two estimates, lambda_t - lambda_before.",
         ),
         Mistake(

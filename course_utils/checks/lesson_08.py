@@ -2,10 +2,9 @@
 
 import torch
 
-from course_utils.built.context import modulate
-from course_utils.built.guidance import drop_context, guide
-from course_utils.checks.compare import NotYet
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.built.guidance import classifier_free_guidance, drop_cond
+from course_utils.built.resblock import modulate
+from course_utils.checks.engine import Mistake, NotYet, Write
 
 
 def _predictions(seed):
@@ -13,51 +12,51 @@ def _predictions(seed):
     return [torch.randn(2, 1, 3, 3, generator=generator) for _ in range(2)]
 
 
-guided_prediction = Exercise(
-    right=guide,
+guided_prediction = Write(
+    right=classifier_free_guidance,
     cases=lambda: [(*_predictions(1), 3.0), (*_predictions(2), 0.0), (*_predictions(3), 1.0)],
     mistakes=[
         Mistake(
-            lambda untold, told, w: (1 + w) * told - w * untold,
-            "this is the paper's convention, which goes one further: at w = 1 we are at told.",
+            lambda uncond, cond, w: (1 + w) * cond - w * uncond,
+            "this is the paper's convention, which goes one further: at w = 1 we are at cond.",
         ),
         Mistake(
-            lambda untold, told, w: told + w * (untold - told),
-            "this leads away from what was asked for: the step is told minus untold.",
+            lambda uncond, cond, w: cond + w * (uncond - cond),
+            "this leads away from what was asked for: the step is cond minus uncond.",
         ),
         Mistake(
-            lambda untold, told, w: w * (told - untold),
-            "this is the difference alone. It begins at untold: add it.",
+            lambda uncond, cond, w: w * (cond - uncond),
+            "this is the difference alone. It begins at uncond: add it.",
         ),
         Mistake(
-            lambda untold, told, w: untold + w * told,
-            "the weights must add up to 1, and yours add up to 1 + w: subtract untold from told.",
+            lambda uncond, cond, w: uncond + w * cond,
+            "the weights must add up to 1, and yours add up to 1 + w: subtract uncond from cond.",
         ),
         Mistake(
-            lambda untold, told, w: w * told,
-            "this only makes the prediction larger. untold is needed, too.",
+            lambda uncond, cond, w: w * cond,
+            "this only makes the prediction larger. uncond is needed, too.",
         ),
         Mistake(
-            lambda untold, told, w: (untold + w * told) / (1 + w),
-            "this is an average, which stays between the two. Guidance goes beyond told: "
-            "untold + w (told - untold).",
+            lambda uncond, cond, w: (uncond + w * cond) / (1 + w),
+            "this is an average, which stays between the two. Guidance goes beyond cond: "
+            "uncond + w (cond - uncond).",
         ),
     ],
     hints=[
-        "Start at untold and take w times the way to told.",
-        "At w = 0 the result is untold, at w = 1 it is told.",
-        "untold + w * (told - untold)",
+        "Start at uncond and take w times the way to cond.",
+        "At w = 0 the result is uncond, at w = 1 it is cond.",
+        "uncond + w * (cond - uncond)",
     ],
-    praise="At w = 1 it is told alone, and beyond 1 it exaggerates.",
+    praise="At w = 1 it is cond alone, and beyond 1 it exaggerates.",
 )
 
-guidance_scale = Exercise(
+guidance_scale = Write(
     right=lambda w: w + 1,
     cases=lambda: [(3.0,), (0.0,), (6.5,)],
     mistakes=[
         Mistake(lambda w: w, "the two numbers are not the same. What is w where nothing is added?"),
         Mistake(lambda w: w - 1, "the other way round: Stable Diffusion's number is the larger."),
-        Mistake(lambda w: -w, "no sign changes: both conventions go from untold to told."),
+        Mistake(lambda w: -w, "no sign changes: both conventions go from uncond to cond."),
         Mistake(lambda w: 1 + 2 * w, "both grow at the same pace. Only their start differs."),
         Mistake(
             lambda w: 2 * w,
@@ -65,8 +64,8 @@ guidance_scale = Exercise(
         ),
     ],
     hints=[
-        "As told, and nothing more: w = 0 in the paper. And in Stable Diffusion?",
-        "Write (1 + w) told - w untold as untold + (...) (told - untold).",
+        "The conditional prediction alone: w = 0 in the paper. And in Stable Diffusion?",
+        "Write (1 + w) cond - w uncond as uncond + (...) (cond - uncond).",
     ],
     praise="A guidance_scale of 7.5 is the paper's w = 6.5.",
 )
@@ -112,10 +111,8 @@ def _by_normal(labels, classes, chance, generator):
     return torch.where(torch.randn(len(labels), generator=generator) < chance, classes, labels)
 
 
-dropped_labels = Exercise(
-    right=lambda labels, classes, chance, generator: drop_context(
-        labels, classes, chance, generator
-    ),
+dropped_labels = Write(
+    right=lambda labels, classes, chance, generator: drop_cond(labels, classes, chance, generator),
     cases=lambda: [(_LABELS, 10, 0.2, 3), (_LABELS, 12, 0.4, 14)],
     outcome=_counted,
     measured=True,
@@ -123,7 +120,7 @@ dropped_labels = Exercise(
     mistakes=[
         Mistake(
             _drop(null=lambda classes: 0),
-            "0 is a digit: the network would learn that 'not told' means zero. The null label is "
+            "0 is a digit: the network would learn that 'no label' means zero. The null label is "
             "classes.",
         ),
         Mistake(
@@ -178,7 +175,7 @@ dropped_labels = Exercise(
         "A number below chance means: dropped.",
         "labels.masked_fill(dropped, classes), or torch.where(dropped, classes, labels)",
     ],
-    praise="One network now learns both: told and not told.",
+    praise="One network now learns both: the conditional and the unconditional prediction.",
 )
 
 
@@ -200,7 +197,7 @@ def _one_number_a_pixel(h, embedding):
     return h * (1 + scale) + shift
 
 
-modulated = Exercise(
+modulated = Write(
     right=lambda h, embedding: modulate(h, *embedding.chunk(2, dim=1)),
     cases=lambda: [_features(1), _features(2)],
     mistakes=[
@@ -295,7 +292,7 @@ def _cut_in_part(a, b, part, share):
     return found
 
 
-mixed_context = Exercise(
+mixed_context = Write(
     right=_mix(lambda a, b, share: share * a + (1 - share) * b),
     cases=lambda: [(*_vectors(1), slice(0, 4), 0.5), (*_vectors(2), slice(4, 6), 0.8)],
     mistakes=[
@@ -367,7 +364,7 @@ def _pair(answer, *case):
     return torch.stack([torch.as_tensor(float(number)) for number in found])
 
 
-sharpened_normal = Exercise(
+sharpened_normal = Write(
     right=_sharpened(_precision, _mean),
     cases=lambda: [(1.0, 0.5, 3.0), (-0.4, 0.8, 8.0), (2.0, 0.3, 1.0)],
     outcome=_pair,

@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.checks.engine import Mistake, Write
 
 
 def _normal(seed, *shape):
@@ -14,7 +14,7 @@ def _attend(scale=lambda q, k: q.shape[-1] ** 0.5, dim=-1):
     return lambda q, k, v: (q @ k.T / scale(q, k)).softmax(dim) @ v
 
 
-attend = Exercise(
+attend = Write(
     right=scaled_dot_product_attention,
     cases=lambda: [
         (_normal(1, 3, 8), _normal(2, 5, 8), _normal(3, 5, 2)),
@@ -78,12 +78,12 @@ attend = Exercise(
         "The scores of all queries with all keys are one product of matrices: q @ k.T.",
         "(q @ k.T / q.shape[-1] ** 0.5).softmax(dim=-1) @ v",
     ],
-    praise="One line, and all of CLIP and Stable Diffusion look through it.",
+    praise="One line, and CLIP and Stable Diffusion are built on it.",
 )
 
 
 def _seen(scores, lengths):
-    """N x 1 x S booleans, True at words and False at filling."""
+    """N x 1 x S booleans, True at words and False at padding."""
     return (torch.arange(scores.shape[-1]) < lengths[:, None])[:, None]
 
 
@@ -103,7 +103,7 @@ def _causal(scores, lengths):
     return scores.masked_fill(torch.ones_like(scores).triu(1).bool(), -torch.inf).softmax(-1)
 
 
-padded_maps = Exercise(
+padded_maps = Write(
     right=_padded(),
     cases=lambda: [
         (_normal(1, 3, 4, 6), torch.tensor([2, 6, 5])),
@@ -120,11 +120,11 @@ padded_maps = Exercise(
         ),
         Mistake(
             lambda scores, lengths: scores.softmax(-1),
-            "nothing is masked: the filling is looked at.",
+            "nothing is masked: the padding is seen.",
         ),
         Mistake(
             _padded(fill=-1e9, seen=lambda *given: ~_seen(*given)),
-            "it is the wrong way round: your maps look at the filling, and not at the words.",
+            "it is the wrong way round: your queries see the padding, and not the words.",
         ),
         Mistake(
             _padded(seen=lambda scores, lengths: _seen(scores, lengths + 1)),
@@ -155,12 +155,12 @@ padded_maps = Exercise(
         ),
         Mistake(
             _rows_masked,
-            "you masked the queries, the rows. Nobody may look at the filling: mask the keys,"
+            "you masked the queries, the rows. No query may see the padding: mask the keys,"
             " the columns.",
         ),
         Mistake(
             _causal,
-            "this mask is causal. Here each part sees all words, later ones too, and no filling.",
+            "this mask is causal. Here each part sees all words, later ones too, and no padding.",
         ),
         Mistake(
             lambda scores, lengths: scores[..., : lengths.max()].softmax(-1),
@@ -173,16 +173,16 @@ padded_maps = Exercise(
         "torch.arange(S) < lengths[:, None] is N x S. It needs a dimension for the queries.",
         "scores.masked_fill(~seen[:, None, :], -torch.inf), and then the softmax.",
     ],
-    praise="Nobody looks at the filling, and each row still sums to 1.",
+    praise="No query sees the padding, and each row still sums to 1.",
 )
 
-split_heads = Exercise(
+split_heads = Write(
     right=lambda x, heads: x.unflatten(-1, (heads, -1)).transpose(1, 2),
     cases=lambda: [(_normal(1, 2, 5, 12), 3), (_normal(2, 1, 4, 8), 4)],
     mistakes=[
         Mistake(
             lambda x, heads: x.reshape(len(x), heads, x.shape[1], -1),
-            "one reshape to the final shape mixes the parts: cut the last dimension first, then "
+            "one reshape to the final shape mixes the tokens: cut the last dimension first, then "
             "exchange two dimensions.",
         ),
         Mistake(
@@ -192,7 +192,7 @@ split_heads = Exercise(
         ),
         Mistake(
             lambda x, heads: x.unflatten(-1, (heads, -1)),
-            "nearly: this is N x L x heads x ..., and the heads belong in front of the parts.",
+            "nearly: this is N x L x heads x ..., and the heads belong in front of the tokens.",
         ),
         Mistake(
             lambda x, heads: x.unsqueeze(1).expand(-1, heads, -1, -1),
@@ -233,7 +233,7 @@ def _every_second(x, groups, eps):
     return normed.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
-group_norm = Exercise(
+group_norm = Write(
     right=lambda x, groups, eps: torch.nn.functional.group_norm(x, groups, eps=eps),
     cases=lambda: [
         (2 * _normal(1, 2, 6, 4, 3) + 1, 3, 0.1),
@@ -313,7 +313,7 @@ def _both_through_gelu(x, weight, bias):
     return a * b
 
 
-gated = Exercise(
+gated = Write(
     right=_gated(),
     cases=lambda: [
         (_normal(1, 5, 4), _normal(2, 12, 4), _normal(3, 12)),

@@ -8,8 +8,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from course_utils.built.clip import contrastive_loss
 from course_utils.built.tokenizer import merge_pair
-from course_utils.checks.compare import NotYet, with_gradient
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.checks.engine import Mistake, NotYet, Write, with_gradient
 
 _WORDS = [
     {("l", "o", "w"): 5, ("l", "o", "w", "e", "r"): 2, ("n", "e", "w"): 6},
@@ -56,7 +55,7 @@ def _as_text(answer, *case):
     return " | ".join(found)
 
 
-most_frequent_pair = Exercise(
+most_frequent_pair = Write(
     right=_pairs(),
     cases=lambda: [(words,) for words in _WORDS],
     outcome=_as_text,
@@ -138,7 +137,7 @@ def _without_the_last(symbols, pair):
     return joined[:-1] if joined[-1] == symbols[-1] else joined
 
 
-merge = Exercise(
+merge = Write(
     right=merge_pair,
     cases=lambda: [
         (("l", "o", "w", "l", "o"), ("l", "o")),
@@ -199,7 +198,7 @@ merge = Exercise(
 )
 
 
-first_end = Exercise(
+first_end = Write(
     right=lambda ids, end: (ids == end).int().argmax(dim=1),
     cases=lambda: [
         (torch.tensor([[8, 3, 9, 9, 9], [8, 9, 0, 0, 0], [8, 1, 2, 3, 9]]), 9),
@@ -270,7 +269,7 @@ def _chosen(images, texts, scale, right, softmax=False):
     return sum(cross_entropy(way, right) for way in ways) / 2
 
 
-pull_and_push = Exercise(
+pull_and_push = Write(
     right=contrastive_loss,
     outcome=with_gradient,
     cases=lambda: [(*_units(6, 4, 1), 14.0), (*_units(3, 8, 2), 2.0)],
@@ -334,7 +333,7 @@ pull_and_push = Exercise(
 )
 
 
-ensemble = Exercise(
+ensemble = Write(
     right=lambda codes: normalize(codes.mean(dim=0), dim=0),
     cases=lambda: [(_units(5, 3, 3)[0],), (_units(2, 6, 4)[1],)],
     mistakes=[

@@ -2,61 +2,61 @@
 
 import torch
 
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.checks.engine import Mistake, Write
 
 
-def _up_channels(pile_of, offset=0):
+def _up_channels(skips_of, offset=0):
     def answer(widths, blocks, each=None, turned=True):
-        pile, found = pile_of(widths, blocks), []
+        skips, found = skips_of(widths, blocks), []
         before = widths[-1]
         for width in widths[::-1] if turned else widths:
             for _ in range(blocks + 1 if each is None else each):
-                found.append(before + (pile.pop(offset) if pile else 0))
+                found.append(before + (skips.pop(offset) if skips else 0))
                 before = width
         return found
 
     return answer
 
 
-def _pile(widths, blocks, first=True, resized=True):
+def _skips(widths, blocks, first=True, resized=True):
     """The channels of every result on the way down."""
-    pile = [widths[0]] if first else []
+    skips = [widths[0]] if first else []
     for i, width in enumerate(widths):
-        pile += [width] * (blocks + (resized and i < len(widths) - 1))
-    return pile
+        skips += [width] * (blocks + (resized and i < len(widths) - 1))
+    return skips
 
 
 def _before_the_change(widths, blocks):
-    """A pile on which each change of size lies with the width of the level it leads to."""
-    pile = [widths[0]]
+    """A stack on which each change of size lies with the width of the level it leads to."""
+    skips = [widths[0]]
     for width, following in zip(widths, [*widths[1:], None], strict=True):
-        pile += [width] * blocks + ([following] if following else [])
-    return pile
+        skips += [width] * blocks + ([following] if following else [])
+    return skips
 
 
 def _wrong_start(widths, blocks):
-    pile, found = _pile(widths, blocks), []
+    skips, found = _skips(widths, blocks), []
     for width in reversed(widths):
-        found += [width + pile.pop() for _ in range(blocks + 1)]
+        found += [width + skips.pop() for _ in range(blocks + 1)]
     return found
 
 
-up_channels = Exercise(
-    right=_up_channels(_pile, -1),
+up_channels = Write(
+    right=_up_channels(_skips, -1),
     cases=lambda: [((48, 96), 1), ((320, 640, 1280, 1280), 2), ((32,), 3)],
     mistakes=[
         Mistake(
-            _up_channels(_pile, 0),
-            "you take from the bottom of the pile. What was put there last comes off first.",
+            _up_channels(_skips, 0),
+            "you take from the bottom of the stack. What was put there last comes off first.",
         ),
         Mistake(
-            _up_channels(lambda widths, blocks: _pile(widths, blocks, resized=False), -1),
-            "the results of the changes of size are on the pile too, one after each level but the "
+            _up_channels(lambda widths, blocks: _skips(widths, blocks, resized=False), -1),
+            "the results of the changes of size are on the stack too, one after each level but the "
             "last.",
         ),
         Mistake(
-            _up_channels(lambda widths, blocks: _pile(widths, blocks, first=False), -1),
-            "at the bottom of the pile lies the result of the first convolution.",
+            _up_channels(lambda widths, blocks: _skips(widths, blocks, first=False), -1),
+            "at the bottom of the stack lies the result of the first convolution.",
         ),
         Mistake(
             _up_channels(_before_the_change, -1),
@@ -67,15 +67,15 @@ up_channels = Exercise(
             "a level's first block gets what the level below puts out, with that one's width.",
         ),
         Mistake(
-            lambda widths, blocks: _up_channels(_pile, -1)(widths, blocks, blocks),
+            lambda widths, blocks: _up_channels(_skips, -1)(widths, blocks, blocks),
             "each level of the way up has blocks + 1 blocks, one more than on the way down.",
         ),
         Mistake(
-            lambda widths, blocks: _up_channels(_pile, -1)(widths, blocks, turned=False),
+            lambda widths, blocks: _up_channels(_skips, -1)(widths, blocks, turned=False),
             "the way up begins at the coarsest level: take the widths in reversed order.",
         ),
         Mistake(
-            lambda widths, blocks: _pile(widths, blocks)[::-1],
+            lambda widths, blocks: _skips(widths, blocks)[::-1],
             "these are the skips. A block takes them and its input, side by side: add the two"
             " numbers.",
         ),
@@ -89,14 +89,15 @@ up_channels = Exercise(
             "different widths.",
         ),
         Mistake(
-            _pile,
-            "this is the pile. Now walk up and take one off for each block.",
+            _skips,
+            "this is the stack. Now go up and pop one for each block.",
         ),
     ],
     hints=[
-        "Build the pile first: pile = [widths[0]], then for each level its width, `blocks` times, "
+        "Build the stack first: skips = [widths[0]], then for each level its width, `blocks` "
+        "times, "
         "and once more where a change of size follows.",
-        "Start with before = widths[-1]. Each block takes before + pile.pop().",
+        "Start with before = widths[-1]. Each block takes before + skips.pop().",
         "After each block before is the width of its level. Levels come in reversed order.",
     ],
     praise="With these numbers the skips of Stable Diffusion fit, all twelve.",
@@ -122,7 +123,7 @@ def _brightened(maps, first, last):
     return found / found.amax((1, 2), keepdim=True)
 
 
-word_map = Exercise(
+word_map = Write(
     right=_word_map(lambda maps, first, last: maps[..., first : last + 1].sum(-1).mean(1)),
     cases=lambda: [(_maps(16, 1), 2, 2), (_maps(64, 2), 1, 3)],
     mistakes=[
@@ -191,58 +192,62 @@ word_map = Exercise(
     praise="So the pictures of words in this lesson were made.",
 )
 
-cross_parameters = Exercise(
-    right=lambda width, context_width: 2 * width**2 + 2 * width * context_width + width,
+cross_parameters = Write(
+    right=lambda width, cross_attention_dim: 2 * width**2 + 2 * width * cross_attention_dim + width,
     cases=lambda: [(48, 64), (320, 768), (1280, 768)],
     mistakes=[
         Mistake(
-            lambda width, context_width: 4 * width**2 + width,
+            lambda width, cross_attention_dim: 4 * width**2 + width,
             "this is self-attention. Here k and v read the context, which has another width.",
         ),
         Mistake(
-            lambda width, context_width: 2 * width**2 + 2 * width * context_width,
+            lambda width, cross_attention_dim: 2 * width**2 + 2 * width * cross_attention_dim,
             "the bias of the last layer is missing.",
         ),
         Mistake(
-            lambda width, context_width: 2 * width**2 + 2 * width * context_width + 4 * width,
+            lambda width, cross_attention_dim: (
+                2 * width**2 + 2 * width * cross_attention_dim + 4 * width
+            ),
             "only the last layer has a bias, and you gave one to all four.",
         ),
         Mistake(
-            lambda width, context_width: width**2 + 3 * width * context_width + width,
+            lambda width, cross_attention_dim: width**2 + 3 * width * cross_attention_dim + width,
             "one layer too many reads the context: q reads the picture.",
         ),
         Mistake(
-            lambda width, context_width: width**2 + 2 * width * context_width,
+            lambda width, cross_attention_dim: width**2 + 2 * width * cross_attention_dim,
             "the last layer, which mixes the heads, is missing: width x width and a bias.",
         ),
         Mistake(
-            lambda width, context_width: 2 * width**2 + 2 * context_width**2 + width,
-            "k and v are not square: they make `width` numbers of context_width.",
+            lambda width, cross_attention_dim: 2 * width**2 + 2 * cross_attention_dim**2 + width,
+            "k and v are not square: they make `width` numbers of cross_attention_dim.",
         ),
         Mistake(
-            lambda width, context_width: 3 * width**2 + width * context_width + width,
-            "v reads the words as well, as k does: context_width x width each.",
+            lambda width, cross_attention_dim: 3 * width**2 + width * cross_attention_dim + width,
+            "v reads the words as well, as k does: cross_attention_dim x width each.",
         ),
         Mistake(
-            lambda width, context_width: 2 * width**2 + 2 * width * context_width + context_width,
+            lambda width, cross_attention_dim: (
+                2 * width**2 + 2 * width * cross_attention_dim + cross_attention_dim
+            ),
             "the bias belongs to what the last layer puts out, `width` numbers.",
         ),
         Mistake(
-            lambda width, context_width: 2 * width**2 + 2 * width * context_width + 1,
+            lambda width, cross_attention_dim: 2 * width**2 + 2 * width * cross_attention_dim + 1,
             "a bias is one number for each output, `width` of them.",
         ),
         Mistake(
-            lambda width, context_width: width**2 + 2 * width * context_width + width,
+            lambda width, cross_attention_dim: width**2 + 2 * width * cross_attention_dim + width,
             "the bias is there, but not the weights of the last layer, which mixes the heads.",
         ),
         Mistake(
-            lambda width, context_width: 4 * width + 2 * context_width,
+            lambda width, cross_attention_dim: 4 * width + 2 * cross_attention_dim,
             "you add the sizes. A linear layer from a to b numbers has a * b weights.",
         ),
     ],
     hints=[
         "Four linear layers. Which of them read the picture, which the words?",
-        "q and out: width x width. k and v: context_width x width.",
+        "q and out: width x width. k and v: cross_attention_dim x width.",
     ],
     praise="The number of heads does not matter, nor that of the words.",
 )
@@ -253,30 +258,30 @@ def _pair(seed):
     return [torch.randn(2, 3, 4, 4, generator=generator) for _ in range(2)]
 
 
-steer = Exercise(
-    right=lambda unwanted, told, w: unwanted + w * (told - unwanted),
+steer = Write(
+    right=lambda unwanted, cond, w: unwanted + w * (cond - unwanted),
     cases=lambda: [(*_pair(1), 1.0), (*_pair(2), 3.0), (*_pair(3), 7.5)],
     mistakes=[
         Mistake(
-            lambda unwanted, told, w: told + w * (told - unwanted),
-            "with w = 1 this is more than told. In this course w = 1 means: as told.",
+            lambda unwanted, cond, w: cond + w * (cond - unwanted),
+            "with w = 1 this goes beyond cond. In this course w = 1 is the conditional prediction.",
         ),
         Mistake(
-            lambda unwanted, told, w: told - w * unwanted,
-            "subtracting a prediction leaves no prediction: go from `unwanted` towards `told`.",
+            lambda unwanted, cond, w: cond - w * unwanted,
+            "subtracting a prediction leaves no prediction: go from `unwanted` towards `cond`.",
         ),
         Mistake(
-            lambda unwanted, told, w: told + w * (unwanted - told),
+            lambda unwanted, cond, w: cond + w * (unwanted - cond),
             "this goes towards what is not wanted.",
         ),
         Mistake(
-            lambda unwanted, told, w: w * (told - unwanted),
+            lambda unwanted, cond, w: w * (cond - unwanted),
             "this is the direction alone. It has to be added to `unwanted`.",
         ),
     ],
     hints=[
-        "It is lesson 08's formula with `unwanted` in the place of untold.",
-        "Start at `unwanted` and go w times the way to `told`.",
+        "It is lesson 08's formula with `unwanted` in the place of uncond.",
+        "Start at `unwanted` and go w times the way to `cond`.",
     ],
     praise="Stable Diffusion's negative prompt is no more than this line.",
 )

@@ -2,8 +2,7 @@
 
 import torch
 
-from course_utils.checks.compare import with_gradient
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.checks.engine import Mistake, Write, with_gradient
 
 
 def _numbers(seed: int, many: int = 3):
@@ -15,7 +14,7 @@ def _sampled(std):
     return lambda mean, log_var, noise: mean + std(log_var) * noise
 
 
-draw_latents = Exercise(
+draw_latents = Write(
     right=_sampled(lambda log_var: (0.5 * log_var).exp()),
     cases=lambda: [tuple(_numbers(1)), tuple(_numbers(2))],
     outcome=with_gradient,
@@ -34,7 +33,7 @@ draw_latents = Exercise(
         ),
         Mistake(
             lambda mean, log_var, noise: mean * (0.5 * log_var).exp() + noise,
-            "the deviation belongs to the noise; the mean is added as it is.",
+            "the standard deviation belongs to the noise; the mean is added as it is.",
         ),
         Mistake(
             _sampled(lambda log_var: 0.0),
@@ -54,7 +53,7 @@ draw_latents = Exercise(
         ),
         Mistake(
             lambda mean, log_var, noise: mean + (0.5 * log_var).exp() + noise,
-            "the deviation is added. Multiply the noise by it.",
+            "the standard deviation is added. Multiply the noise by it.",
         ),
     ],
     hints=[
@@ -74,7 +73,7 @@ def _terms(mean, log_var):
     return mean**2 + log_var.exp() - 1 - log_var
 
 
-kl_of_picture = Exercise(
+kl_of_picture = Write(
     right=_kl(_terms),
     cases=lambda: [tuple(_numbers(3, 2)), tuple(_numbers(4, 2))],
     mistakes=[
@@ -151,7 +150,7 @@ def _mse(images, originals):
     return (images - originals).square().flatten(1).mean(1)
 
 
-decibels = Exercise(
+decibels = Write(
     right=_decibels(),
     cases=lambda: [tuple(0.3 * x for x in _numbers(5, 2)), tuple(0.1 * x for x in _numbers(6, 2))],
     mistakes=[
@@ -246,27 +245,29 @@ def _centred(latents):
 
 _CHANNELS = torch.tensor([0.5, 1.0, 2.0]).reshape(1, 3, 1, 1)
 
-latent_scale = Exercise(
+latent_scale = Write(
     right=lambda latents: 1 / latents.std(),
     cases=lambda: [
         ((5 * _numbers(7)[0] + 2) * _CHANNELS,),
         (0.2 * _numbers(8)[0] - 0.3 * _CHANNELS,),
     ],
-    tolerance=2e-2,  # with or without the - 1 in the deviation
+    tolerance=2e-2,  # with or without the - 1 in the standard deviation
     mistakes=[
         Mistake(
             lambda latents: latents.std(),
-            "this is the deviation itself. Multiplied by it, wide latents would become wider: "
+            "this is the standard deviation itself. Multiplied by it, wide latents would become "
+            "wider: "
             "divide 1 by it.",
         ),
         Mistake(
             lambda latents: 1 / latents.var(),
-            "this is 1 over the variance. After it the deviation would be 1 / sigma, not 1.",
+            "this is 1 over the variance. After it the standard deviation would be 1 / sigma, "
+            "not 1.",
         ),
         Mistake(
             _centred,
             "you took the root mean square. With a mean that is not 0 it is more than the "
-            "deviation.",
+            "standard deviation.",
         ),
         Mistake(
             lambda latents: 1 / latents.std((0, 2, 3)),
@@ -274,7 +275,7 @@ latent_scale = Exercise(
         ),
         Mistake(
             lambda latents: 1 / latents.abs().max(),
-            "this brings the largest value to 1. It is the deviation that should be 1.",
+            "this brings the largest value to 1. It is the standard deviation that should be 1.",
         ),
         Mistake(
             lambda latents: latents.var(),
@@ -290,7 +291,7 @@ latent_scale = Exercise(
         ),
         Mistake(
             lambda latents: 1 / latents.mean(),
-            "you divide by the mean. It is the deviation that should become 1.",
+            "you divide by the mean. It is the standard deviation that should become 1.",
         ),
         Mistake(
             lambda latents: 1 / latents.abs().mean(),
@@ -303,17 +304,17 @@ latent_scale = Exercise(
         ),
         Mistake(
             lambda latents: (1 / latents.std((0, 2, 3))).mean(),
-            "this is the average of the channels' scales. The deviation of all numbers "
+            "this is the average of the channels' scales. The standard deviation of all numbers "
             "together is asked for.",
         ),
         Mistake(
             lambda latents: 2 / (latents.max() - latents.min()),
-            "this brings the range to 2. It is the deviation that should be 1.",
+            "this brings the range to 2. It is the standard deviation that should be 1.",
         ),
     ],
     hints=[
         "scale * latents should have standard deviation 1.",
-        "The deviation of c * z is c times that of z.",
+        "The standard deviation of c * z is c times that of z.",
     ],
     praise="Stable Diffusion's 0.18215 is this number, measured on one batch.",
 )

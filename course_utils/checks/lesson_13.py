@@ -6,7 +6,7 @@ import torch
 
 from course_utils.built.forward import forward_jump
 from course_utils.built.schedule import NoiseSchedule, cosine_betas
-from course_utils.checks.exercise import Exercise, Mistake
+from course_utils.checks.engine import Mistake, Write
 
 
 def _noises(seed, *shapes):
@@ -17,67 +17,75 @@ def _noises(seed, *shapes):
 _TIMES = [1000, 900, 800, 700, 600, 500, 400, 300, 200, 100, 0]
 
 
-def _strides(path, strength):
-    return int(strength * (len(path) - 1))
+def _steps(timesteps, strength):
+    return int(strength * (len(timesteps) - 1))
 
 
-path_walked = Exercise(
-    right=lambda path, strength: path[len(path) - 1 - _strides(path, strength) :],
+strength_times = Write(
+    right=lambda timesteps, strength: timesteps[len(timesteps) - 1 - _steps(timesteps, strength) :],
     cases=lambda: [(_TIMES, strength) for strength in (0.7, 0.32, 0.16, 0.75, 1.0, 0.0)],
     mistakes=[
         Mistake(
-            lambda path, strength: path[_strides(path, strength) :],
-            "strength is upside down: 1 is all noise, so the whole path is walked then.",
+            lambda timesteps, strength: timesteps[_steps(timesteps, strength) :],
+            "strength is upside down: 1 is all noise, so all steps are made then.",
         ),
         Mistake(
-            lambda path, strength: path[: _strides(path, strength) + 1],
-            "these are the first strides. They begin in pure noise, where nothing is left of the "
-            "picture, and end before the picture is clean: walk the last ones.",
+            lambda timesteps, strength: timesteps[: _steps(timesteps, strength) + 1],
+            "these are the first steps. They begin in pure noise, where nothing is left of the "
+            "picture, and end before the picture is clean: make the last ones.",
         ),
         Mistake(
-            lambda path, strength: path[len(path) - _strides(path, strength) :],
-            "one time too few: a walk of n strides passes n + 1 times.",
+            lambda timesteps, strength: timesteps[len(timesteps) - _steps(timesteps, strength) :],
+            "one timestep too few: n steps pass n + 1 timesteps.",
         ),
         Mistake(
-            lambda path, strength: path[-_strides(path, strength) - 1 :][: len(path) - 1],
-            "with strength 1 the end of the path is missing: the walk must end at the picture.",
+            lambda timesteps, strength: timesteps[-_steps(timesteps, strength) - 1 :][
+                : len(timesteps) - 1
+            ],
+            "with strength 1 the last timestep is missing: sampling must end at the picture.",
         ),
         Mistake(
-            lambda path, strength: [t for t in path if t < strength * path[0]],
-            "the time at which the walk starts is missing: it is the first of the list.",
+            lambda timesteps, strength: [t for t in timesteps if t < strength * timesteps[0]],
+            "the timestep at which sampling starts is missing: it is the first of the list.",
         ),
         Mistake(
-            lambda path, strength: path[len(path) - 1 - round(strength * (len(path) - 1)) :],
-            "you round to the nearest. int cuts off: a stride that is not whole is not walked.",
+            lambda timesteps, strength: timesteps[
+                len(timesteps) - 1 - round(strength * (len(timesteps) - 1)) :
+            ],
+            "you round to the nearest. int cuts off: a step that is not whole is not made.",
         ),
         Mistake(
-            lambda path, strength: path[len(path) - 1 - math.ceil(strength * (len(path) - 1)) :],
-            "you round up. int cuts off: a stride that is not whole is not walked.",
+            lambda timesteps, strength: timesteps[
+                len(timesteps) - 1 - math.ceil(strength * (len(timesteps) - 1)) :
+            ],
+            "you round up. int cuts off: a step that is not whole is not made.",
         ),
         Mistake(
-            lambda path, strength: path[len(path) - 1 - int(strength * len(path)) :],
-            "a path of n + 1 times has n strides, and you took strength of the times.",
+            lambda timesteps, strength: timesteps[
+                len(timesteps) - 1 - int(strength * len(timesteps)) :
+            ],
+            "n + 1 timesteps make n steps, and you took strength of the timesteps.",
         ),
         Mistake(
-            lambda path, strength: (
-                path[len(path) - 1 - _strides(path, strength) :] if strength else []
+            lambda timesteps, strength: (
+                timesteps[len(timesteps) - 1 - _steps(timesteps, strength) :] if strength else []
             ),
-            "at strength 0 no stride is walked, and one time is left: the end of the path.",
+            "at strength 0 no step is made, and one timestep is left: the last.",
         ),
         Mistake(
-            _strides,
-            "this is how many strides are walked. Return their times, a part of the path.",
+            _steps,
+            "this is how many steps are made. Return their timesteps, a part of the list.",
         ),
         Mistake(
-            lambda path, strength: [round(strength * t) for t in path],
-            "you moved the times. The walk keeps the times of the path, and leaves out the "
+            lambda timesteps, strength: [round(strength * t) for t in timesteps],
+            "you moved the timesteps. Sampling keeps those of the list, and leaves out the "
             "first ones.",
         ),
     ],
     hints=[
-        "A path of n + 1 times has n strides. How many of them are walked?",
-        "int(strength * strides) are walked, and they are the last ones.",
-        "path[strides - int(strength * strides):]",
+        "n + 1 timesteps make n steps. How many of them are made?",
+        "int(strength * steps) are made, and they are the last ones.",
+        "timesteps[steps - int(strength * steps):]",
     ],
     praise="Half the strength is half the work, too.",
 )
@@ -99,7 +107,7 @@ def _put_back(kept_of):
     return answer
 
 
-known_put_back = Exercise(
+known_put_back = Write(
     right=_put_back(lambda known, noise, t, s, schedule: forward_jump(known, noise, s, schedule)),
     cases=lambda: [_inpainting(1, 60, 40), _inpainting(2, 90, 80), _inpainting(3, 20, 0)],
     mistakes=[
@@ -110,7 +118,7 @@ known_put_back = Exercise(
         ),
         Mistake(
             _put_back(lambda known, noise, t, s, schedule: forward_jump(known, noise, t, schedule)),
-            "this is the noise of time t, where the stride began. `drawn` has arrived at s.",
+            "this is the noise of time t, where the step began. `drawn` has arrived at s.",
         ),
         Mistake(
             lambda drawn, known, new, noise, t, s, schedule: torch.where(
@@ -164,7 +172,7 @@ known_put_back = Exercise(
             _put_back(
                 lambda known, noise, t, s, schedule: forward_jump(known, noise, t - s, schedule)
             ),
-            "t - s is how far the stride went. The noise is that of the time where it arrived, s.",
+            "t - s is how far the step went. The noise is that of the time where it arrived, s.",
         ),
         Mistake(
             lambda drawn, known, new, noise, t, s, schedule: torch.where(
@@ -206,7 +214,7 @@ def _shares_along_the_width(first, second, number):
     return (1 - shares) * first + shares * second
 
 
-context_between = Exercise(
+context_between = Write(
     right=_mixes(lambda number: torch.linspace(0, 1, number)),
     cases=lambda: [(*_noises(4, (6, 5), (6, 5)), 5), (*_noises(5, (4, 3), (4, 3)), 3)],
     mistakes=[
@@ -293,7 +301,7 @@ def _by_measured_angle(first, second, share):
     return (before * first + after * second) / angle.sin()
 
 
-noise_between = Exercise(
+noise_between = Write(
     right=_turned(lambda s: (math.cos(s * _RIGHT_ANGLE), math.sin(s * _RIGHT_ANGLE))),
     cases=lambda: [(*_noises(n, (2, 3, 4, 4), (2, 3, 4, 4)), n / 4) for n in range(5)],
     mistakes=[
@@ -341,8 +349,9 @@ noise_between = Exercise(
             lambda first, second, share: (
                 torch.lerp(first, second, share) / torch.lerp(first, second, share).std()
             ),
-            "you divide by the deviation that you measured: then each draw has exactly the "
-            "deviation 1, and noise does not. Turn, with cosine and sine.",
+            "you divide by the standard deviation that you measured: then each draw has exactly "
+            "the "
+            "standard deviation 1, and noise does not. Turn, with cosine and sine.",
         ),
         Mistake(
             _turned(lambda s: (1.0, s)),

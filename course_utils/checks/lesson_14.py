@@ -1,67 +1,68 @@
 """The exercises of lesson 14, Stable Diffusion."""
 
-from course_utils.built.paths import leading_path
-from course_utils.checks.exercise import Exercise, Mistake
-from course_utils.layout import names
+from course_utils.built.timesteps import leading_timesteps
+from course_utils.checks.engine import Mistake, Write
+from course_utils.diffusers_format import names
 
 
-def _replaced(*pairs):
+def _number(level=3, block=1, first=1, place="0", way="input"):
     def answer(name):
-        for ours, theirs in pairs:
-            name = name.replace(ours, theirs)
-        return name
+        _, i, _, j, *rest = name.split(".")
+        part = f"{way}_blocks.{level * int(i) + block * int(j) + first}"
+        return ".".join([part, *([place] if place else []), *rest])
 
     return answer
 
 
-_DOWN, _BLOCKS = ("down.", "down_blocks."), (".blocks.", ".resnets.")
-_TIME, _SKIP = (".time.", ".time_emb_proj."), (".skip.", ".conv_shortcut.")
-
-diffusers_name = Exercise(
-    right=lambda name: names.renamed(name, names.UNET),
+original_block = Write(
+    right=lambda name: (
+        names.renamed(f"{name}.conv1.", names.ORIGINAL_UNET)
+        .removeprefix("model.diffusion_model.")
+        .removesuffix(".in_layers.2.")
+    ),
     cases=lambda: [
-        (f"down.{place}",)
-        for place in ("2.blocks.1.conv1.weight", "0.blocks.0.time.bias", "1.blocks.0.skip.weight")
+        ("down_blocks.2.resnets.1",),
+        ("down_blocks.0.resnets.0",),
+        ("down_blocks.3.resnets.1",),
+        ("down_blocks.1.resnets.0",),
     ],
     mistakes=[
         Mistake(
-            _replaced(_DOWN, _BLOCKS),
-            "the layers `time` and `skip` still have our names.",
+            _number(first=0),
+            "one too low: number 0 is `conv_in`, so the first block is number 1.",
         ),
         Mistake(
-            _replaced(_DOWN, ("blocks.", "resnets."), _TIME, _SKIP),
-            "`down_blocks` was made and then changed again, since `blocks.` is in it. Look for "
-            "`.blocks.` with both dots, or change it first.",
+            _number(level=2),
+            "you count two layers a level. Between the levels stands the halving, a third one.",
         ),
         Mistake(
-            _replaced(_BLOCKS, _TIME, _SKIP),
-            "`down` is still there: it is `down_blocks` in diffusers.",
+            _number(level=2, first=0),
+            "you forget `conv_in`, number 0, and the halving between the levels.",
         ),
         Mistake(
-            _replaced(_DOWN, _BLOCKS, (".time.", ".time_embedding."), _SKIP),
-            "`time_embedding` is what diffusers calls the two layers that the whole U-Net shares. "
-            "In a block it is `time_emb_proj`.",
+            _number(level=1, block=3),
+            "the level and the block are exchanged: a level has three layers, a block is one.",
         ),
         Mistake(
-            _replaced(_DOWN, _BLOCKS, _SKIP),
-            "the layer `time` still has our name: time_emb_proj.",
+            _number(place=""),
+            "the last part is missing: in an entry the residual block is number 0, attention 1.",
         ),
         Mistake(
-            _replaced(_DOWN, _BLOCKS, _TIME),
-            "the layer `skip` still has our name: conv_shortcut.",
+            _number(place="1"),
+            "number 1 in an entry is the attention. The residual block is number 0.",
         ),
         Mistake(
-            _replaced(_DOWN, _TIME, _SKIP),
-            "`blocks` is still there: it is `resnets` in diffusers.",
+            _number(way="output"),
+            "the way down is called `input_blocks`; `output_blocks` is the way up.",
         ),
     ],
     hints=[
-        "Which four parts of the names change? str.replace changes one of them at a time.",
-        "Look for whole parts, with their dots: '.blocks.' is not in 'down_blocks.2'.",
-        "'down.' to 'down_blocks.', '.blocks.' to '.resnets.', '.time.' to '.time_emb_proj.', "
-        "'.skip.' to '.conv_shortcut.'",
+        "Count on paper: entry 0 is conv_in, then block, block, halving, block, block, halving, "
+        "...",
+        "Each level before this one takes three entries. `name.split('.')` gives the two numbers.",
+        "The number is 3 times the level, plus the block, plus 1 for conv_in.",
     ],
-    praise="A few such rules, and 686 weights of the U-Net find their places.",
+    praise="The original file counts the layers of the whole way down.",
 )
 
 
@@ -72,7 +73,7 @@ def _operations(each=2, kernel=9, channels=lambda i, o: i * o, places=lambda sid
     return answer
 
 
-conv_operations = Exercise(
+conv_operations = Write(
     right=_operations(),
     cases=lambda: [(320, 320, 64), (1280, 640, 32), (4, 320, 16)],
     mistakes=[
@@ -143,7 +144,7 @@ def _scores(heads_of=lambda heads: heads, places=lambda h, w: h // 8 * (w // 8),
     return answer
 
 
-score_memory = Exercise(
+score_memory = Write(
     right=_scores(),
     cases=lambda: [(512, 512, 8, 4), (512, 768, 8, 2), (64, 64, 4, 4)],
     mistakes=[
@@ -153,7 +154,7 @@ score_memory = Exercise(
         ),
         Mistake(
             _scores(pictures=1),
-            "guidance asks for two pictures in one call, told and untold.",
+            "guidance takes two predictions in one call, conditional and unconditional.",
         ),
         Mistake(
             _scores(heads_of=lambda heads: 1),
@@ -161,7 +162,7 @@ score_memory = Exercise(
         ),
         Mistake(
             lambda height, width, heads, size: 2 * heads * (height // 8) * (width // 8) * size,
-            "each place looks at each place: square the number of places.",
+            "each position attends to each: square the number of positions.",
         ),
         Mistake(
             _scores(places=lambda h, w: h * w // 8),
@@ -170,7 +171,7 @@ score_memory = Exercise(
         Mistake(
             lambda height, width, heads, size: 2 * heads * (height // 8 * (width // 8)) * 77 * size,
             "these are the scores of cross-attention, with 77 tokens. In self-attention the places "
-            "look at one another.",
+            "attend to one another.",
         ),
         Mistake(
             lambda height, width, heads, size: _scores()(height, width, heads, size) / 1e9,
@@ -207,8 +208,8 @@ def _counted_up(first, end, descending=True):
     return answer
 
 
-stable_times = Exercise(
-    right=lambda T, steps: leading_path(T, steps, offset=1, end=1),
+stable_times = Write(
+    right=lambda T, steps: leading_timesteps(T, steps, offset=1, end=1),
     cases=lambda: [(1000, 10), (1000, 20), (100, 7)],
     mistakes=[
         Mistake(
@@ -218,28 +219,28 @@ stable_times = Exercise(
         Mistake(
             _counted_up(1, [1]),
             "the offset is missing: the last time before the end is 2. Here it is 1, and the last "
-            "stride would go nowhere.",
+            "step would go nowhere.",
         ),
         Mistake(
             _counted_up(1, [0]),
-            "this is the leading path without an offset. Stable Diffusion's times are later by 1, "
+            "this is leading spacing without an offset. Stable Diffusion's times are later by 1, "
             "and so is its end.",
         ),
         Mistake(
             _counted_up(2, [1], descending=False),
-            "the path must descend, from noise to picture: turn it round.",
+            "the timesteps must descend, from noise to picture: turn it round.",
         ),
         Mistake(
             _counted_up(2, []),
-            "the end is missing: n strides pass n + 1 times, and the last is t = 1.",
+            "the end is missing: n steps pass n + 1 timesteps, and the last is t = 1.",
         ),
         Mistake(
             lambda T, steps: [round(T * (steps - i) / steps) for i in range(steps)] + [1],
-            "this path starts at T. Stable Diffusion counts up from 2, and leaves T out.",
+            "these timesteps start at T. Stable Diffusion counts up from 2, and leaves T out.",
         ),
         Mistake(
             lambda T, steps: [round(T * (steps - i) / steps) for i in range(steps + 1)],
-            "this path starts at T and ends at 0. Stable Diffusion counts up from 2, and ends"
+            "these timesteps start at T and ends at 0. Stable Diffusion counts up from 2, and ends"
             " at 1.",
         ),
         Mistake(
@@ -248,20 +249,20 @@ stable_times = Exercise(
         ),
         Mistake(
             lambda T, steps: [2 + T / steps * i for i in range(steps)][::-1] + [1],
-            "times are whole numbers: the stride is T // steps.",
+            "times are whole numbers: the step is T // steps.",
         ),
         Mistake(
             lambda T, steps: [round(2 + T / steps * i) for i in range(steps)][::-1] + [1],
-            "you round the times. Here the stride itself is cut to a whole number, T // steps.",
+            "you round the times. Here the step itself is cut to a whole number, T // steps.",
         ),
         Mistake(
             lambda T, steps: [1 + round((T - 1) * (steps - i) / steps) for i in range(steps + 1)],
-            "this path starts at T, in even strides. Stable Diffusion counts up from 2 by T "
+            "these timesteps start at T, in equal steps. Stable Diffusion counts up from 2 by T "
             "// steps.",
         ),
     ],
     hints=[
-        "First make the times that count up: 2, 2 + stride, 2 + 2 * stride, ... `steps` of them.",
+        "First make the times that count up: 2, 2 + step, 2 + 2 * step, ... `steps` of them.",
         "A list turned round is times[::-1]. Then add the end.",
         "[2 + T // steps * i for i in range(steps)][::-1] + [1]",
     ],

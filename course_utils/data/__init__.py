@@ -1,0 +1,1 @@
+"""The data sets: MNIST and torchvision's, sprites, emoji."""

@@ -1,0 +1,1 @@
+"""Classifiers and scores: how good is what a generator draws?"""

@@ -1,0 +1,1 @@
+"""Files written whole, downloads, tensors, and the state of training runs."""

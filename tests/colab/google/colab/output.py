@@ -1,0 +1,9 @@
+"""Stands in for google.colab.output: a browser whose camera is not allowed."""
+
+
+class MessageError(Exception):
+    """What Colab raises where JavaScript fails."""
+
+
+def eval_js(script: str, *_, **__) -> None:
+    raise MessageError("NotAllowedError: Permission denied")
