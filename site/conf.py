@@ -78,7 +78,6 @@ notebooks/[0-9]*
 site/solutions
 docs/*
 [A-Z]*
-docs/*
 data/**
 images/*
 ```
