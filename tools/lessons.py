@@ -1,7 +1,8 @@
 """Keep the lessons tidy: `python -m tools.lessons {sync,run,check} [LESSON ...]`.
 
 sync   copy into the lessons what stands elsewhere: definitions of course_utils/built, the Colab
-       set-up cell and badge, the measured time and memory (and the table in the README)
+       set-up cell and badge, the measured time and memory, the course's map (and the table in the
+       README)
 run    sync, execute the lesson in place, keep its outputs and a hash of the code that made them
 check  fail where a lesson is out of sync, or was not run since its code changed
 
@@ -21,6 +22,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from course_utils.io import files
+from course_utils.notebook import course_map
 from tools.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -142,6 +144,24 @@ def takes(stem):
     )
 
 
+def here(stem):
+    """The lines at a lesson's top that hold the course's map, and lead to pages beside it."""
+    found, part = [], ""
+    for row, lessons in course_map.ROWS.items():
+        links = [_on_the_map(lesson, stem) for lesson in lessons if course_map.written(lesson)]
+        found.append(f"{' '.join(row.split())}: {' '.join(links)}")
+        if stem in {lesson.stem for lesson in lessons}:
+            part = row.split()[-1]
+    sheet = f", [cheat sheet](../docs/cheat_sheet_{part}.md)" if part else ""
+    pages = "[notation](../docs/notation.md), [glossary](../docs/glossary.md)"
+    return [f"**You are here** {' · '.join(found)}", f"Symbols and terms: {pages}{sheet}."]
+
+
+def _on_the_map(lesson, stem):
+    number, title = lesson.stem[:2], " ".join(lesson.title.split())
+    return f"**{number} {title}**" if lesson.stem == stem else f"[{number}]({lesson.stem}.ipynb)"
+
+
 def badge(path):
     notebook = path.relative_to(ROOT).as_posix()
     opens = repository().replace("github.com", "colab.research.google.com/github", 1)
@@ -150,12 +170,14 @@ def badge(path):
 
 
 def sync_first_cell(nb, path):
-    """The badge above the title and the measured line below it."""
+    """The badge above the title; below it the measured line, the map, links to other pages."""
     cell = nb.cells[0]
     kept = [line for line in cell.source.splitlines() if not line.startswith("[![Open in Colab]")]
-    line = takes(path.stem) if path in LESSONS else None
-    if line:
-        kept = [line if old.startswith("**Takes**") else old for old in kept]
+    if path in LESSONS:
+        line = takes(path.stem)
+        kept = [line if line and old.startswith("**Takes**") else old for old in kept]
+        kept = [old for old in kept if not old.startswith(("**You are here**", "Symbols and"))]
+        kept = "\n".join(kept).rstrip().splitlines() + [f"\n{line}" for line in here(path.stem)]
     text = "\n".join(kept).lstrip("\n")
     cell.source = f"{badge(path)}\n\n{text}" if repository() else text
 
