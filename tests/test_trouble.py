@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from course_utils import ROOT
-from tools.lessons import LESSONS, SOLUTIONS, code_cells
+from tools.lessons import BESIDE, LESSONS, SOLUTIONS, code_cells
 
 ROWS = {
     1: "environment::test_an_old_python_is_named",
@@ -149,7 +149,7 @@ def test_the_messages_are_the_courses_own():
 def test_every_slider_of_a_lesson_has_a_picture_before_it():
     """Where no kernel runs, the page still shows what the slider would."""
     sliders = 0
-    for path in LESSONS + SOLUTIONS:
+    for path in LESSONS + BESIDE + SOLUTIONS:
         pictures = False  # whether the last cell of code has left one
         for cell in code_cells(nbformat.read(path, as_version=4)):
             if re.search(r"\bslider\(|ipywidgets|interact\(", cell.source):
