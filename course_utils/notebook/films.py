@@ -1,4 +1,4 @@
-"""The films and drawings of lesson 04: noise comes in, and time is shown."""
+"""Films, and drawings in which noise comes in: time is shown in each frame."""
 
 import math
 import tempfile
@@ -23,12 +23,21 @@ def show(frames: Sequence[np.ndarray], seconds: float, alt: str) -> None:
         plotting.show_gif(f"{folder}/film.gif", alt)
 
 
-def frame(figure: Figure) -> np.ndarray:
+def frame(figure: Figure, levels: int = LEVELS) -> np.ndarray:
     """A figure as uint8, H x W x 3, in few colours, so that films stay small; closes it."""
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3] / 255
     plt.close(figure)
-    return (np.round(pixels * (LEVELS - 1)) / (LEVELS - 1) * 255).astype(np.uint8)
+    return (np.round(pixels * (levels - 1)) / (levels - 1) * 255).astype(np.uint8)
+
+
+def pictures(images: Tensor, title: str, columns: int, levels: int = LEVELS) -> np.ndarray:
+    """A frame: small pictures N x C x H x W in rows, about an inch each, under a title."""
+    figure = plotting.image_grid(images, columns=columns, title=title)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + 0.3)
+    figure.axes[0].set_position((0, 0, 1, height / (height + 0.3)))
+    return frame(figure, levels)
 
 
 def picture_and_pixels(x: Tensor, t: int) -> np.ndarray:
