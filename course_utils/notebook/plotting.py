@@ -1,6 +1,7 @@
 """The one place where pictures are shown, with sizes and formats that keep a notebook small."""
 
 import io
+import tempfile
 from collections.abc import Callable, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -251,6 +252,22 @@ def show_gif(path: str | Path, alt: str) -> None:
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no file {path}: `save_gif` makes one.")
     display(_with_text(Path(path).read_bytes(), "gif", alt))
+
+
+def frame(figure: Figure, levels: int = 8) -> np.ndarray:
+    """A figure as a picture of a film, uint8, H x W x 3, as `show` would cut it; closes it.
+
+    levels: of each colour. A GIF of noise in all 256 would be three times as large.
+    """
+    pixels = imageio.imread(rendered(figure, "").data)[..., :3] / 255
+    return (np.round(pixels * (levels - 1)) / (levels - 1) * 255).astype(np.uint8)
+
+
+def show_film(frames: Sequence[Picture], seconds: float, alt: str) -> None:
+    """Show pictures as a film that plays in `seconds` and repeats."""
+    with tempfile.TemporaryDirectory() as folder:
+        save_gif(f"{folder}/film.gif", frames, seconds)
+        show_gif(f"{folder}/film.gif", alt)
 
 
 def slider(
