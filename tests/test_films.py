@@ -43,3 +43,14 @@ def test_pictures_stand_below_their_times():
         at = figure.transFigure.inverted().transform(axes.transData.transform((t, 0)))[0]
         assert abs(left + width / 2 - at) < 1e-6
     plt.close(figure)
+
+
+def test_beliefs_and_fields_have_one_size_and_show_what_they_are_given():
+    x = torch.randn(1, 1, 28, 28, generator=GENERATOR)
+    sure, unsure = torch.eye(10)[4], torch.full((10,), 0.1)
+    one, other = (films.belief(x, x, shares, 450) for shares in (sure, unsure))
+    assert one.shape == other.shape and not np.array_equal(one, other)
+    points, places = torch.zeros(3, 2), torch.tensor([[1.0, 1.0]])
+    still, blown = (films.field(points, places, places * k, 1) for k in (0.0, -1.0))
+    assert still.shape == blown.shape and (still != blown).any()
+    assert plt.get_fignums() == []

@@ -90,3 +90,26 @@ def pictures_below(figure: Figure, axes: Axes, pictures: Tensor, times: Sequence
         small.imshow(picture[0], cmap="gray", vmin=-1.5, vmax=1.5)
         small.set_anchor("N")
         small.axis("off")
+
+
+def belief(x: Tensor, guess: Tensor, shares: Tensor, t: int) -> np.ndarray:
+    """A frame: a picture 1 x 1 x H x W on its way, the guess, and how probable each digit is."""
+    figure, axes = plt.subplots(1, 3, figsize=(6.8, 2.5), dpi=100, layout="constrained")
+    for panel, picture, title in zip(axes, (x, guess), (f"t = {t}", "the best guess"), strict=False):
+        panel.imshow(picture[0, 0], cmap="gray", vmin=-1, vmax=1)
+        panel.set_title(title)
+        panel.axis("off")
+    axes[2].bar(range(10), shares, color=plotting.COLOURS[0])
+    axes[2].set(ylim=(0, 1), xticks=range(10), yticks=(0, 0.5, 1), title="which digit?")
+    axes[2].grid(False)
+    return frame(figure)
+
+
+def field(points: Tensor, places: Tensor, arrows: Tensor, t: int) -> np.ndarray:
+    """A frame: points N x 2 on their way, and at M x 2 places the arrows of the score."""
+    figure, axes = plt.subplots(figsize=(4.4, 4.4), dpi=100, layout="constrained")
+    axes.quiver(*places.T, *arrows.T, color="0.6", angles="xy", scale_units="xy", scale=4)
+    axes.plot(*points.T, ".", ms=3, color=plotting.COLOURS[0])
+    axes.set(xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), aspect="equal", title=f"t = {t}")
+    axes.grid(False)
+    return frame(figure)
