@@ -93,7 +93,7 @@ def _frame(*panels: tuple[Tensor, str, Box | None], cut: int, cut_of: int) -> np
 
 def _squares(ax: Axes, values: Tensor, title: str, box: Box | None) -> None:
     """Numbers as squares from black (-1.4) to white (1.4), with their numbers; nan stays empty."""
-    ax.imshow(values.nan_to_num(0), cmap="gray", vmin=-1.4, vmax=1.4)
+    ax.imshow(values.nan_to_num(0).numpy(), cmap="gray", vmin=-1.4, vmax=1.4)
     for (row, column), value in np.ndenumerate(values.numpy()):
         if np.isnan(value):
             ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fc="white", ec="lightgrey"))
