@@ -1,7 +1,8 @@
 """The one place where pictures are shown, with sizes and formats that keep a notebook small."""
 
 import io
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -251,6 +252,22 @@ def show_gif(path: str | Path, alt: str) -> None:
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no file {path}: `save_gif` makes one.")
     display(_with_text(Path(path).read_bytes(), "gif", alt))
+
+
+def show_film(figures: Iterable[Figure], alt: str, seconds: float = 4.0) -> None:
+    """Show figures, one after the other, as a film that plays in `seconds` and repeats.
+
+    Each is closed. In eight levels of each colour: a film of noise would else be three times as
+    large.
+    """
+    frames = [imageio.imread(rendered(figure, alt).data)[..., :3] for figure in figures]
+    height, width = np.max([frame.shape[:2] for frame in frames], axis=0)
+    canvas = np.full((len(frames), height, width, 3), 255, np.uint8)  # titles differ in width
+    for whole, frame in zip(canvas, frames, strict=True):
+        whole[: frame.shape[0], : frame.shape[1]] = np.round(frame / 255 * 7) / 7 * 255
+    with tempfile.TemporaryDirectory() as folder:
+        save_gif(f"{folder}/film.gif", canvas, seconds)
+        show_gif(f"{folder}/film.gif", alt)
 
 
 def slider(
