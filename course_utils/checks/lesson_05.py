@@ -13,7 +13,9 @@ new_pictures = Predict(
     right="none",
     choices=("none", "some", "all"),
     mistakes=[
-        Mistake("some", "where would another picture come from? The best guess is a mean of these."),
+        Mistake(
+            "some", "where would another picture come from? The best guess is a mean of these."
+        ),
         Mistake("all", "the best guess is a mean of these 1,000; at the end one of them is left."),
     ],
     hints=[
@@ -183,6 +185,7 @@ eps_from_v = Write(
     ],
     praise="(x0, eps) and (xt, v) are the same point, in a turned coordinate system.",
 )
+
 
 def _step(mean, std):
     return lambda xt, eps, z, t, beta, a: mean(xt, eps, beta, a) + std(t, beta) * z

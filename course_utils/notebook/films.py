@@ -1,7 +1,6 @@
 """Films, and drawings in which noise comes in: time is shown in each frame."""
 
 import math
-import tempfile
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -17,14 +16,12 @@ LEVELS = 8
 
 
 def show(frames: Sequence[np.ndarray], seconds: float, alt: str) -> None:
-    """Show frames as a film that plays in `seconds` and repeats, with a text for the blind."""
-    with tempfile.TemporaryDirectory() as folder:
-        plotting.save_gif(f"{folder}/film.gif", frames, seconds)
-        plotting.show_gif(f"{folder}/film.gif", alt)
+    """Show frames as a film, as `plotting.show_film` does."""
+    plotting.show_film(frames, seconds, alt)
 
 
 def frame(figure: Figure, levels: int = LEVELS) -> np.ndarray:
-    """A figure as uint8, H x W x 3, in few colours, so that films stay small; closes it."""
+    """A whole figure as uint8, H x W x 3, so that all frames have one size; closes it."""
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3] / 255
     plt.close(figure)
@@ -95,7 +92,9 @@ def pictures_below(figure: Figure, axes: Axes, pictures: Tensor, times: Sequence
 def belief(x: Tensor, guess: Tensor, shares: Tensor, t: int) -> np.ndarray:
     """A frame: a picture 1 x 1 x H x W on its way, the guess, and how probable each digit is."""
     figure, axes = plt.subplots(1, 3, figsize=(6.8, 2.5), dpi=100, layout="constrained")
-    for panel, picture, title in zip(axes, (x, guess), (f"t = {t}", "the best guess"), strict=False):
+    for panel, picture, title in zip(
+        axes, (x, guess), (f"t = {t}", "the best guess"), strict=False
+    ):
         panel.imshow(picture[0, 0], cmap="gray", vmin=-1, vmax=1)
         panel.set_title(title)
         panel.axis("off")

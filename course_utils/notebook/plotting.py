@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -263,10 +263,18 @@ def frame(figure: Figure, levels: int = 8) -> np.ndarray:
     return (np.round(pixels * (levels - 1)) / (levels - 1) * 255).astype(np.uint8)
 
 
-def show_film(frames: Sequence[Picture], seconds: float, alt: str) -> None:
-    """Show pictures as a film that plays in `seconds` and repeats."""
+def show_film(frames: Iterable[Figure | Picture], seconds: float = 4.0, alt: str = "") -> None:
+    """Show pictures or figures, one after the other, as a film that plays in `seconds` and repeats.
+
+    Figures are closed. Where frames differ in size, smaller ones get white beside and below.
+    """
+    pictures = [frame(each) if isinstance(each, Figure) else to_uint8(each) for each in frames]
+    height, width = np.max([picture.shape[:2] for picture in pictures], axis=0)
+    canvas = np.full((len(pictures), height, width, 3), 255, np.uint8)
+    for whole, picture in zip(canvas, pictures, strict=True):
+        whole[: picture.shape[0], : picture.shape[1]] = picture
     with tempfile.TemporaryDirectory() as folder:
-        save_gif(f"{folder}/film.gif", frames, seconds)
+        save_gif(f"{folder}/film.gif", [*canvas], seconds)
         show_gif(f"{folder}/film.gif", alt)
 
 
