@@ -8,7 +8,6 @@ from course_utils.built.posterior import posterior_terms
 from course_utils.built.schedule import NoiseSchedule, cosine_betas
 from course_utils.checks.engine import Explore, Mistake, Predict, Repair, Write
 
-
 new_pictures = Predict(
     right="none",
     choices=("none", "some", "all"),
@@ -121,8 +120,8 @@ def _two_numbers_cases(pictures):
 
 x0_from_eps = Repair(
     right=lambda xt, eps, a: (xt - (1 - a) ** 0.5 * eps) / a**0.5,
-    broken=lambda xt, eps, a: (xt - (1 - a) * eps) / a,
-    symptom="Its pictures are far too bright, and noise shines through, the more the larger t is.",
+    broken=lambda xt, eps, a: (xt - (1 - a) * eps) / a**0.5,
+    symptom="Its pictures are grainy: noise is left, most of it in the middle of the times.",
     cases=_two_numbers_cases(2),
     mistakes=[
         Mistake(
@@ -130,8 +129,8 @@ x0_from_eps = Repair(
             "you divide by alpha_bar; x0 was multiplied by its square root.",
         ),
         Mistake(
-            lambda xt, eps, a: (xt - (1 - a) * eps) / a**0.5,
-            "the noise was multiplied by sqrt(1 - alpha_bar), so that much must be taken away.",
+            lambda xt, eps, a: (xt - (1 - a) * eps) / a,
+            "both square roots are missing: the jump has sqrt(alpha_bar) and sqrt(1 - alpha_bar).",
         ),
         Mistake(
             lambda xt, eps, a: xt - (1 - a) ** 0.5 * eps,

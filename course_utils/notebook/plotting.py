@@ -263,7 +263,7 @@ def frame(figure: Figure, levels: int = 8) -> np.ndarray:
     return (np.round(pixels * (levels - 1)) / (levels - 1) * 255).astype(np.uint8)
 
 
-def show_film(frames: Iterable[Figure | Picture], seconds: float = 4.0, alt: str = "") -> None:
+def show_film(frames: Iterable[Figure | Picture], seconds: float, alt: str) -> None:
     """Show pictures or figures, one after the other, as a film that plays in `seconds` and repeats.
 
     Figures are closed. Where frames differ in size, smaller ones get white beside and below.
