@@ -76,6 +76,7 @@ def test_a_mask_is_painted_and_leaves_the_picture_as_it_is():
 def test_without_a_canvas_a_rectangle_is_the_mask():
     board = Sketch(masks=True, canvas=False)
     board.put(RED)
+    assert "To draw with the mouse" in board.widget.children[0].value
     board.across.value, board.down.value = (64, 128), (0, 256)
     wanted = np.zeros((SIDE, SIDE), bool)
     wanted[:, 16:32] = True

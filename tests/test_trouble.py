@@ -81,6 +81,9 @@ ROWS = {
     68: "diffusers_files::test_files_that_cannot_be_mapped_are_read_all_the_same",
     69: "diffusers_files::test_a_disk_that_does_not_answer_is_no_damage",
     70: "diffusers_folder::test_the_shipped_folder_opens_with_the_plain_line_and_draws_the_same",
+    71: "playground::test_without_a_canvas_a_rectangle_is_the_mask",
+    72: "playground::test_what_is_no_picture_is_said_and_nothing_is_lost",
+    73: "playground::test_what_goes_wrong_is_said_and_the_button_works_again",
 }
 """The test that tries each row of TROUBLE.md."""
 
