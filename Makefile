@@ -74,8 +74,9 @@ colab:  ## pack what is committed as diffusion-course.zip, to upload to Google C
 run: $(VENV)/installed-dev  ## execute lessons and keep their outputs: make run LESSON=03
 	$(BIN)/python -m tools.lessons run $(LESSON)
 
-sync: $(VENV)/installed-dev  ## copy course_utils/built, set-up cells and measured times into the lessons
+sync: $(VENV)/installed-dev  ## copy course_utils/built, set-up cells and measured times into the lessons, and write the cheat sheets
 	$(BIN)/python -m tools.lessons sync $(LESSON)
+	$(BIN)/python -m tools.cheat_sheets
 
 badges: sync  ## after setting the repository's address in pyproject.toml: stamp it into the lessons
 
