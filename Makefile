@@ -9,7 +9,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 VERSIONS ?=
 UPGRADE := --upgrade $(if $(filter lowest,$(VERSIONS)),--resolution lowest-direct)
 
-.PHONY: help start progress test test-unit test-gpu test-full test-browser test-colab colab colab-versions run sync badges measure lint site
+.PHONY: help start play progress test test-unit test-gpu test-full test-browser test-colab colab colab-versions run sync badges measure lint site
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -33,6 +33,10 @@ start: $(VENV)/installed  ## install the course and open it in JupyterLab
 	@# Training threads that wait by spinning stall for seconds when a browser wants the core. With
 	@# the course as its root, Jupyter opens the lessons' links to what is not in notebooks/.
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/jupyter lab --ServerApp.root_dir=. notebooks/00_start_here.ipynb
+
+play: $(VENV)/installed  ## open the playground: prompts, sketches and masks, with a canvas to draw on
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[play]"
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/jupyter lab --ServerApp.root_dir=. notebooks/playground.ipynb
 
 progress: $(VENV)/installed  ## lessons done, exercises right, and what to do next
 	@$(BIN)/python -m course_utils.checks.progress
@@ -74,7 +78,7 @@ colab:  ## pack what is committed as diffusion-course.zip, to upload to Google C
 run: $(VENV)/installed-dev  ## execute lessons and keep their outputs: make run LESSON=03
 	$(BIN)/python -m tools.lessons run $(LESSON)
 
-sync: $(VENV)/installed-dev  ## copy course_utils/built, set-up cells and measured times into the lessons, and write the cheat sheets
+sync: $(VENV)/installed-dev  ## copy course_utils/built, set-up cells and measured times into the lessons; write the cheat sheets
 	$(BIN)/python -m tools.lessons sync $(LESSON)
 	$(BIN)/python -m tools.cheat_sheets
 

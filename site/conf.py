@@ -23,8 +23,8 @@ extensions = ["myst_nb", "sphinx.ext.mathjax"]
 root_doc = "README"
 include_patterns = [
     "*.md",
-    "notebooks/[0-9]*.ipynb",
-    "notebooks/solutions/[0-9]*.ipynb",
+    "notebooks/*.ipynb",
+    "notebooks/solutions/*.ipynb",
     "data/**.md",
     "docs/*.md",
     "images/*.md",
@@ -75,6 +75,7 @@ notebooks/[0-9]*
 :glob:
 :caption: Beside the lessons
 
+notebooks/[a-z]*
 site/solutions
 docs/*
 [A-Z]*

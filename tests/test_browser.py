@@ -158,3 +158,59 @@ def test_lesson_01_in_notebook_7(browser, server, course):
         slide(page, 0.0)
         page.locator(".widget-readout", has_text="0.00").wait_for()
         saved(page, course / "notebooks" / "01_noise.ipynb")
+
+
+def stroke(page, canvas, *points):
+    """Draw a line on the canvas with the mouse, through points in parts of its sides."""
+    box = canvas.bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+
+
+def drawn(page, cell, prompt, name):
+    """Type a prompt, press draw, wait for the picture in the history; its pixels."""
+    text = cell.locator(".widget-text input").first
+    text.fill(prompt)
+    text.press("Tab")
+    before = cell.locator(".widget-label", has_text=f"{prompt}, seed").count()
+    cell.get_by_role("button", name="draw", exact=True).click()
+    cell.locator(".widget-label", has_text=f"{prompt}, seed").nth(before).wait_for()
+    page.wait_for_timeout(500)
+    picture(page, f"playground-{name}")
+    shown = cell.locator(".widget-image").last.screenshot()
+    return np.asarray(Image.open(io.BytesIO(shown)).convert("RGB"), dtype=float)
+
+
+def test_the_playground(browser, server, course):
+    """Type a prompt; sketch with the mouse; paint a mask. ipycanvas comes with the dev packages."""
+    with opened(browser, server, "playground.ipynb") as page:
+        run_all(page, minutes=10)
+        cell = scroll_to(page, ask(page, "index('emoji.STYLES))')"))
+        cell.locator(".widget-image").first.wait_for()
+        first = drawn(page, cell, "penguin", "prompt")
+        assert first.std() > 30  # no blank page
+        cell.get_by_role("button", name="save all").click()
+        cell.locator(".widget-label", has_text="1 saved in").wait_for()
+        (path,) = (course / "downloads" / "playground").glob("*.png")
+        assert Image.open(path).text["parameters"].startswith("penguin\n")
+
+        cell = scroll_to(page, ask(page, "index('sketch = Sketch()')"))
+        canvas = cell.locator("canvas").first
+        canvas.wait_for()
+        stroke(page, canvas, (0.3, 0.3), (0.7, 0.3), (0.7, 0.7), (0.3, 0.7), (0.3, 0.3))
+        picture(page, "playground-drawn")
+        on_it = np.asarray(Image.open(io.BytesIO(canvas.screenshot())).convert("RGB"), dtype=float)
+        assert on_it[..., 1].min() < 100  # red on white
+        assert drawn(page, cell, "lion", "sketch").std() > 30
+
+        cell = scroll_to(page, ask(page, "index('Sketch(masks=True)')"))
+        canvas = cell.locator("canvas").first
+        canvas.wait_for()
+        stroke(page, canvas, (0.1, 0.1), (0.9, 0.1), (0.9, 0.3), (0.1, 0.3))
+        picture(page, "playground-painted")
+        assert drawn(page, cell, "crown", "mask").std() > 30

@@ -137,3 +137,13 @@ def test_explore_says_how_far_an_answer_came_and_never_that_it_is_wrong():
     assert exercise.judge(BETAS[:3])[1] == "Not scored yet: 1,000 betas are wanted, as a tensor."
     assert "division by 0" in exercise.judge(BETAS * torch.nan)[1]
     assert exercise.judge(...) == exercise.judge(lambda: None) == (False, NOT_DONE)
+
+
+def test_a_weight_that_is_the_same_at_all_times_is_scored():
+    exercise = checks.EXERCISES["guidance_schedule"]
+    board = list(exercise.board.values())
+    assert exercise.score(lambda t: 1.45) == pytest.approx(board[0], abs=0.01)
+    assert not exercise.judge(lambda t: 1.5)[0]
+    assert "0.955 is asked for" in exercise.judge(lambda t: 1)[1]
+    says = exercise.judge(lambda t: 4 if t <= 70 else 1.2 if t < 300 else 1)[1]
+    assert board[0] < float(says.split()[2].rstrip(".")) < board[2]

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from course_utils import checks
+from course_utils.data import datasets
 
 
 def seeded_in_a_fork(shape, seed):
@@ -43,3 +44,28 @@ def test_a_picture_of_the_wrong_kind_is_explained():
     assert "should be a Tensor" in says and "ndarray" in says
     says = checks.EXERCISES["seeded_noise"].judge(lambda shape, seed: np.zeros(shape))[1]
     assert "should be a Tensor" in says and "ndarray" in says
+
+
+def test_the_board_of_generators_is_measured():
+    flat = datasets.mnist()[0].flatten(1)
+    labels = datasets.mnist()[1]
+    score, board = checks.digit_generator.score, checks.digit_generator.board
+
+    def pixel_by_pixel(count, generator):
+        x = flat.mean(0) + flat.std(0) * torch.randn(count, 784, generator=generator)
+        return x.view(-1, 1, 28, 28)
+
+    def digit_by_digit(count, generator):
+        rows = []
+        for digit in range(10):
+            own = flat[labels == digit]
+            root = torch.linalg.cholesky(torch.cov(own.T) + 1e-5 * torch.eye(784))
+            noise = torch.randn(count // 10, 784, generator=generator)
+            rows.append(own.mean(0) + noise @ root.T)
+        return torch.cat(rows).view(-1, 1, 28, 28)
+
+    assert score(pixel_by_pixel) == pytest.approx(board["a Gaussian for each pixel"], rel=0.05)
+    assert score(digit_by_digit) == pytest.approx(board["a Gaussian for each digit"], rel=0.1)
+    passed, says = checks.digit_generator.judge(digit_by_digit)
+    assert passed and "Not yet better than the network of lesson 06" in says
+    assert "(500, 1, 28, 28)" in checks.digit_generator.judge(lambda n, g: torch.zeros(n))[1]

@@ -337,7 +337,7 @@ def test_another_python_than_colabs_is_named(monkeypatch):
 def test_a_lesson_is_run_with_its_solutions():
     names = [f"{path.parent.name}/{path.name}" for path in try_colab.notebooks(["01"])]
     assert names == ["notebooks/01_noise.ipynb", "solutions/01_noise.ipynb"]
-    assert set(try_colab.notebooks([])) == set(lessons.LESSONS + lessons.SOLUTIONS)
+    assert set(try_colab.notebooks([])) == set(lessons.LESSONS + lessons.BESIDE + lessons.SOLUTIONS)
     with pytest.raises(SystemExit, match="There is no lesson"):
         try_colab.notebooks(["99"])
 
@@ -354,7 +354,9 @@ def lesson(tmp_path, monkeypatch):
     path = tmp_path / "notebooks" / "01_noise.ipynb"
     path.parent.mkdir()
     measured = tmp_path / "measured.json"
-    for name, value in dict(ROOT=tmp_path, LESSONS=[path], SOLUTIONS=[], MEASURED=measured).items():
+    for name, value in dict(
+        ROOT=tmp_path, LESSONS=[path], BESIDE=[], SOLUTIONS=[], MEASURED=measured
+    ).items():
         monkeypatch.setattr(lessons, name, value)
     nb = nbformat.v4.new_notebook()
     nb.cells = [

@@ -8,9 +8,18 @@ import torch
 from safetensors import safe_open
 
 from course_utils import diffusers_format
+from course_utils.built.clip import CLIPText
 from course_utils.built.vae import AutoencoderKL
 from course_utils.data import datasets, emoji_edits
-from tools.train import emoji_styles, emoji_things, emoji_vae16, emoji_words, loop
+from tools import score_prompts
+from tools.train import (
+    emoji_styles,
+    emoji_things,
+    emoji_unet16,
+    emoji_vae16,
+    emoji_words,
+    loop,
+)
 
 NETWORK = dict(latent_channels=4, widths=(8, 8, 8), layers_per_block=1, groups=1)
 
@@ -92,7 +101,7 @@ def elsewhere(tmp_path, monkeypatch):
     """Runs of two steps, whose files go into a folder of their own."""
     monkeypatch.setattr(loop, "DOWNLOADS", tmp_path)
     monkeypatch.setattr(loop, "CHECKPOINTS", tmp_path)
-    for module in (emoji_words, emoji_vae16):
+    for module in (emoji_words, emoji_vae16, emoji_unet16):
         monkeypatch.setattr(module, "FOLDER", tmp_path)
     return tmp_path
 
@@ -140,9 +149,45 @@ def test_a_vae_is_finished_with_even_channels(elsewhere, monkeypatch):
     monkeypatch.setattr(emoji_vae16.emoji_examples, "examples", lambda *_, **__: (pictures, None))
     monkeypatch.setattr(emoji_vae16.datasets, "emoji", lambda *_: (few, None, None))
     emoji_vae16.train(short(emoji_vae16.SETTINGS, network=dict(NETWORK)))
-    emoji_vae16.train(short(emoji_vae16.FINISH))
-    vae = diffusers_format.load_vae(elsewhere / "vae16_finished")
+    begun = diffusers_format.load_vae(elsewhere / "vae").state_dict()
     with torch.no_grad():
-        std = vae.encode(few).mean.std((0, 2, 3))
+        std = diffusers_format.load_vae(elsewhere / "vae").encode(few).mean.std((0, 2, 3))
     torch.testing.assert_close(std, torch.ones(4), atol=0.02, rtol=0)
-    assert (elsewhere / "vae16.png").exists()
+    emoji_vae16.train(short(emoji_vae16.FINISH))
+    done = diffusers_format.load_vae(elsewhere / "vae").state_dict()
+    same = {name.split(".")[0] for name in done if torch.equal(done[name], begun[name])}
+    moved = {name.split(".")[0] for name in done if not torch.equal(done[name], begun[name])}
+    assert moved == {"post_quant_conv", "decoder"} and {"encoder", "quant_conv"} <= same
+    assert (elsewhere / "emoji_vae16.png").exists() and (elsewhere / "emoji_finish.png").exists()
+
+
+def test_unet_and_text_encoder_are_trained_together_and_scored(elsewhere, monkeypatch):
+    tokenizer = emoji_words.learn_tokenizer([["a red car", "a cat and a dog"]], 20)
+    text = CLIPText(len(tokenizer.vocab), length=32, width=16, layers=1, heads=2)
+    diffusers_format.save_tokenizer(elsewhere / "tokenizer", tokenizer)
+    diffusers_format.save_text_encoder(elsewhere / "text_encoder", text)
+    diffusers_format.save_vae(elsewhere / "vae", AutoencoderKL(**NETWORK))
+    begun = {name: weight.clone() for name, weight in text.state_dict().items()}
+    pictures = (torch.zeros(16, 3, 64, 64, dtype=torch.uint8), ["shown"] * 16)
+    monkeypatch.setattr(emoji_unet16.emoji_examples, "examples", lambda *_, **__: pictures)
+    monkeypatch.setattr(emoji_unet16.emoji_captions, "caption", lambda *_: "a red cat")
+    few = score_prompts.prompts()[::40]
+    monkeypatch.setattr(score_prompts, "prompts", lambda: few)
+    network = dict(widths=(8, 8, 8), attend=(False, False, True), layers_per_block=1)
+    network |= dict(heads=2, groups=4)
+    emoji_unet16.train(short(emoji_unet16.SETTINGS, network=network))
+    pipe = diffusers_format.load_pipeline(elsewhere)
+    moved = pipe.text_encoder.state_dict()
+    assert not torch.equal(moved["token_embedding.weight"], begun["token_embedding.weight"])
+    first = (elsewhere / "unet" / "curve.csv").read_text().splitlines()[0]
+    assert first == "step,seconds,loss,thing,colour,background,style,all"
+    assert header(elsewhere / "unet" / "diffusion_pytorch_model.safetensors")["step"] == "2"
+    emoji_unet16.train(short(emoji_unet16.SETTINGS, network=network, from_weights=True))
+    assert len((elsewhere / "unet" / "curve.csv").read_text().splitlines()) == 5
+
+
+def test_the_text_encoder_moves_at_its_own_rate():
+    model = emoji_unet16.Drawer(torch.nn.Linear(1, 1), torch.nn.Linear(1, 1))
+    unet, text = emoji_unet16.SETTINGS.groups(model, 1e-3)
+    assert unet["lr"] == 1e-3 and text["lr"] == pytest.approx(3e-4)
+    assert unet["params"] == [*model.unet.parameters()]

@@ -61,6 +61,7 @@ def course(tmp_path, monkeypatch):
         BUILT=built,
         NOTEBOOKS=notebooks,
         LESSONS=paths[:1],
+        BESIDE=[],
         SOLUTIONS=paths[1:],
         MEASURED=tmp_path / "data" / "measured.json",
     ).items():

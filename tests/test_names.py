@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from course_utils import ROOT
-from tools.lessons import LESSONS, SOLUTIONS
+from tools.lessons import BESIDE, LESSONS, SOLUTIONS
 
 IDENTIFIERS = {
     "untold": "uncond",
@@ -70,7 +70,7 @@ def text_of(path):
     return "\n\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
 
 
-@pytest.mark.parametrize("path", PYTHON + LESSONS + SOLUTIONS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PYTHON + LESSONS + BESIDE + SOLUTIONS, ids=lambda path: path.name)
 def test_old_names_and_phrases_are_gone(path):
     text = text_of(path)
     found = []

@@ -21,7 +21,7 @@ from course_utils import ROOT
 from tests.test_colab import NOTE, published, wheel  # noqa: F401 (a fixture)
 from tools import lessons
 
-NOTEBOOKS = lessons.LESSONS + lessons.SOLUTIONS
+NOTEBOOKS = lessons.LESSONS + lessons.BESIDE + lessons.SOLUTIONS
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "images/README.md")]
 PAGES += sorted((ROOT / "data").rglob("*.md"))
 each_notebook = pytest.mark.parametrize(

@@ -293,6 +293,24 @@ def test_gif_round_trip(tmp_path, shown):
     assert shown[0].data == path.read_bytes() and shown[0].metadata["alt"] == "six digits"
 
 
+def test_figures_become_a_film_of_few_colours(shown):
+    figures = [plotting.image_grid(NOISE[:4], title=f"step {step}") for step in (1, 2, 3)]
+    frames = [plotting.frame(figure, levels=4) for figure in figures]
+    assert len({frame.shape for frame in frames}) == 1 and len(np.unique(frames[0])) <= 4
+    assert plt.get_fignums() == []
+    plotting.show_film(frames, seconds=1, alt="three steps")
+    assert shown[-1].data[:3] == b"GIF" and shown[-1].metadata["alt"] == "three steps"
+
+
+def test_a_film_of_figures_has_frames_of_one_size_and_an_alt_text(shown):
+    titles = ("w = 0", "w = 1, with a title that is wider than the picture")
+    figures = [plotting.image_grid(NOISE[:1], title=title) for title in titles]
+    plotting.show_film(figures, alt="two titles", seconds=1)
+    frames = imageio.imread(shown[-1].data, index=None)
+    assert len(frames) == 2 and shown[-1].metadata["alt"] == "two titles"
+    assert plt.get_fignums() == []
+
+
 def test_a_gif_without_frames_is_refused(tmp_path):
     with pytest.raises(ValueError, match="empty"):
         plotting.save_gif(tmp_path / "a.gif", [])

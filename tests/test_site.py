@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 
-from tools.lessons import LESSONS, ROOT, SOLUTIONS
+from tools.lessons import BESIDE, LESSONS, ROOT, SOLUTIONS
 
-NOTEBOOKS = LESSONS + SOLUTIONS
+NOTEBOOKS = LESSONS + BESIDE + SOLUTIONS
 
 
 class Page(HTMLParser):

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from course_utils import ROOT
-from tools.lessons import LESSONS, SOLUTIONS, code_cells
+from tools.lessons import BESIDE, LESSONS, SOLUTIONS, code_cells
 
 ROWS = {
     1: "environment::test_an_old_python_is_named",
@@ -81,6 +81,9 @@ ROWS = {
     68: "diffusers_files::test_files_that_cannot_be_mapped_are_read_all_the_same",
     69: "diffusers_files::test_a_disk_that_does_not_answer_is_no_damage",
     70: "diffusers_folder::test_the_shipped_folder_opens_with_the_plain_line_and_draws_the_same",
+    71: "playground::test_without_a_canvas_a_rectangle_is_the_mask",
+    72: "playground::test_what_is_no_picture_is_said_and_nothing_is_lost",
+    73: "playground::test_what_goes_wrong_is_said_and_the_button_works_again",
 }
 """The test that tries each row of TROUBLE.md."""
 
@@ -149,7 +152,7 @@ def test_the_messages_are_the_courses_own():
 def test_every_slider_of_a_lesson_has_a_picture_before_it():
     """Where no kernel runs, the page still shows what the slider would."""
     sliders = 0
-    for path in LESSONS + SOLUTIONS:
+    for path in LESSONS + BESIDE + SOLUTIONS:
         pictures = False  # whether the last cell of code has left one
         for cell in code_cells(nbformat.read(path, as_version=4)):
             if re.search(r"\bslider\(|ipywidgets|interact\(", cell.source):

@@ -6,7 +6,8 @@ sync   copy into the lessons what stands elsewhere: definitions of course_utils/
 run    sync, execute the lesson in place, keep its outputs and a hash of the code that made them
 check  fail where a lesson is out of sync, or was not run since its code changed
 
-A LESSON is a number ("03": the lesson and its solutions) or a path. Without one: all lessons.
+A LESSON is a number ("03": the lesson and its solutions), a name ("playground") or a path. Without
+one: all.
 """
 
 import ast
@@ -28,8 +29,9 @@ from tools.settings import SETTINGS
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "course_utils" / "built"
 NOTEBOOKS = ROOT / "notebooks"
-SOLUTIONS = sorted((NOTEBOOKS / "solutions").glob("[0-9]*.ipynb"))
+SOLUTIONS = sorted((NOTEBOOKS / "solutions").glob("*.ipynb"))
 LESSONS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+BESIDE = sorted({*NOTEBOOKS.glob("*.ipynb")} - {*LESSONS})  # without a number: the playground
 MEASURED = ROOT / "data" / "measured.json"
 # What a lesson fetches where the network allows; all run without.
 DOWNLOADS = {"01_noise": "YOLO's weights (5 MB) if it can, and works without"}
@@ -173,7 +175,7 @@ def sync_first_cell(nb, path):
     """The badge above the title; below it the measured line, the map, links to other pages."""
     cell = nb.cells[0]
     kept = [line for line in cell.source.splitlines() if not line.startswith("[![Open in Colab]")]
-    if path in LESSONS:
+    if path in LESSONS + BESIDE:
         line = takes(path.stem)
         kept = [line if line and old.startswith("**Takes**") else old for old in kept]
         kept = [old for old in kept if not old.startswith(("**You are here**", "Symbols and"))]
@@ -242,8 +244,9 @@ def sync_readme(text):
 
 def named(name):
     """The notebooks that a number or a path on the command line means."""
-    found = [p for p in LESSONS + SOLUTIONS if p.stem.startswith(f"{name}_")]
-    found = found or [p for p in LESSONS + SOLUTIONS if p == Path(name).resolve()]
+    every = LESSONS + BESIDE + SOLUTIONS
+    found = [p for p in every if p.stem == name or p.stem.startswith(f"{name}_")]
+    found = found or [p for p in every if p == Path(name).resolve()]
     return found or sys.exit(f"There is no lesson {name!r} in notebooks/.")
 
 
@@ -251,7 +254,7 @@ def main(command, *names):
     if command not in ("sync", "run", "check"):
         sys.exit(__doc__)
     stale = []
-    for path in [p for name in names for p in named(name)] or LESSONS + SOLUTIONS:
+    for path in [p for name in names for p in named(name)] or LESSONS + BESIDE + SOLUTIONS:
         before = path.read_text()
         nb = nbformat.reads(before, as_version=4)
         sync(nb, path)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from course_utils import ROOT, diffusers_format, training
-from course_utils.built import text_to_image
+from course_utils.built import StableDiffusion, text_to_image
 from course_utils.data import datasets, emoji, emoji_edits
 from course_utils.evaluation import emoji_colours, emoji_styles, emoji_things, scores
 from course_utils.notebook import plotting
@@ -87,9 +87,10 @@ def things_right(rows: Sequence[Row], images: Tensor) -> list[bool]:
     return [right[i] for i in range(len(rows))]
 
 
-def by_model(folder: str, guidance: float, steps: int) -> Callable[[list[Row], int], Tensor]:
-    """Draws what the model in `folder` makes of the prompts."""
-    pipe = diffusers_format.load_pipeline(folder, precision=training.autocast(training.device()))
+def by_model(
+    pipe: StableDiffusion, guidance: float = 4.0, steps: int = 20
+) -> Callable[[list[Row], int], Tensor]:
+    """Draws what the model makes of the prompts."""
 
     def draw(rows: list[Row], seed: int) -> Tensor:
         generator, texts = torch.Generator().manual_seed(seed), [row["prompt"] for row in rows]
@@ -122,6 +123,15 @@ def by_artists(rows: list[Row], seed: int) -> Tensor:
     return torch.cat(made)
 
 
+def shares(found: dict[str, list[bool | None]], chosen: Sequence[int]) -> dict[str, float | str]:
+    """Of the chosen prompts that ask for it, the part that shows it; "" where none asks."""
+    result: dict[str, float | str] = {}
+    for what in ASKED:
+        right = [found[what][i] for i in chosen if found[what][i] is not None]
+        result[what] = round(sum(right) / len(right), 4) if right else ""
+    return result
+
+
 def groups(rows: Sequence[Row]) -> dict[tuple[str, str], list[int]]:
     """The positions of each kind of prompt, held-out pairs apart; and all 200."""
     found: dict[tuple[str, str], list[int]] = {}
@@ -139,7 +149,9 @@ def main() -> None:
     parser.add_argument("--name", default="model", help="what the rows are called")
     parser.add_argument("--sheet", help="a PNG to write")
     asked, rows = parser.parse_args(), prompts()
-    model = by_model(asked.folder, asked.guidance, asked.steps)
+    precision = training.autocast(training.device())
+    pipe = diffusers_format.load_pipeline(asked.folder, precision=precision)
+    model = by_model(pipe, asked.guidance, asked.steps)
     for name, draw in (("artists", by_artists), (asked.name, model)):
         settings = {"guidance": asked.guidance, "steps": asked.steps} if draw is model else {}
         for seed in range(asked.seeds):
@@ -156,10 +168,7 @@ def add(name: str, rows: list[Row], found: dict[str, list[bool | None]], **about
     """A line for each kind of prompt: which parts of what it asks for are there."""
     for (kind, held_out), chosen in groups(rows).items():
         line = {"drawn_by": name, "kind": kind, "held_out": held_out, "prompts": len(chosen)}
-        for what in ASKED:
-            right = [found[what][i] for i in chosen if found[what][i] is not None]
-            line[what] = round(sum(right) / len(right), 4) if right else ""
-        line |= about
+        line |= shares(found, chosen) | about
         add_row(FILE, {column: line.get(column, "") for column in COLUMNS}, list(COLUMNS))
         print(line, flush=True)
 

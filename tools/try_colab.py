@@ -91,8 +91,8 @@ def pack(folder: Path) -> Path:
 
 def notebooks(names: list[str]) -> list[Path]:
     """The lessons that the numbers mean, each followed by its solutions; all without a number."""
-    found = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-    found = [path for path in found if not names or path.name[:2] in names]
+    found = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    found = [p for p in found if not names or p.name[:2] in names or p.stem in names]
     both = [each for path in found for each in (path, path.parent / "solutions" / path.name)]
     return [path for path in both if path.exists()] or sys.exit(f"There is no lesson {names}.")
 

@@ -1,10 +1,53 @@
 """The exercises of lesson 01: noise."""
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from course_utils.built.noise import remove_noise
-from course_utils.checks.engine import Mistake, Write
+from course_utils import ROOT
+from course_utils.built.noise import mix_noise, remove_noise
+from course_utils.checks.engine import Explore, Mistake, Predict, Repair, Write
+
+worst_noise = Predict(
+    right="drawn anew",
+    choices=("none", "drawn anew", "nearly true"),
+    mistakes=[
+        Mistake(
+            "none",
+            "this leaves in what noise there is. Is there an answer that puts more in?",
+        ),
+        Mistake(
+            "nearly true",
+            "it is off by a little only, so most of the noise is really taken out. That is the "
+            "best of the three.",
+        ),
+    ],
+    hints=[
+        "What is left of the noise after the subtraction? The variances of independent noises add.",
+        "With none, a times the noise is left: variance a^2. With noise drawn anew, a (noise - "
+        "anew): what is its variance?",
+    ],
+    praise="Two independent noises have twice the variance of one. A wrong guess is worse than "
+    "none.",
+)
+
+variance_midway = Predict(
+    right=0.5,
+    tolerance=0.02,
+    mistakes=[
+        Mistake(1.0, "that would be so if the factors were added. They are squared first."),
+        Mistake(0.25, "that is the picture's part alone. The noise adds its own."),
+        Mistake(0.707, "that is the standard deviation. Asked for is its square, the variance."),
+        Mistake(2.0, "an average of two things does not vary more than both of them."),
+        Mistake(0.0, "the two do not cancel each other: they are independent."),
+    ],
+    hints=[
+        "A factor of 1/2 multiplies the variance by (1/2)^2.",
+        "The variances of independent parts add: 1/4 of the picture's, and 1/4 of the noise's.",
+    ],
+    praise="(1/2)^2 + (1/2)^2: an average of two independent things varies less than either.",
+)
 
 
 def _picture_and_noise() -> tuple[Tensor, Tensor]:
@@ -15,6 +58,83 @@ def _picture_and_noise() -> tuple[Tensor, Tensor]:
 
 def _sqrt_mix(x0: Tensor, noise: Tensor, amount: float) -> Tensor:
     return (1 - amount) ** 0.5 * x0 + amount**0.5 * noise
+
+
+def _undo(xt: Tensor, noise: Tensor, amount: float) -> Tensor:
+    if amount == 1:
+        return torch.zeros_like(xt)
+    return (xt - amount**0.5 * noise) / (1 - amount) ** 0.5
+
+
+def _mixed_cases() -> list[tuple]:
+    x0, noise = _picture_and_noise()
+    return [(_sqrt_mix(x0, noise, amount), noise, amount) for amount in (0.5, 0.1, 0.9, 0.0, 1.0)]
+
+
+def _undo_without_division(xt: Tensor, noise: Tensor, amount: float) -> Tensor:
+    return xt - amount**0.5 * noise
+
+
+def _undo_without_root(xt: Tensor, noise: Tensor, amount: float) -> Tensor:
+    if amount == 1:
+        return torch.zeros_like(xt)
+    return (xt - amount**0.5 * noise) / (1 - amount)
+
+
+def _undo_clamped(xt: Tensor, noise: Tensor, amount: float) -> Tensor:
+    return xt if amount == 1 else _undo(xt, noise, amount)
+
+
+def _undo_with(noise_factor, picture_factor):
+    """Undoing with other factors than the right ones; at amount 1 all is right."""
+
+    def answer(xt: Tensor, noise: Tensor, amount: float) -> Tensor:
+        if amount == 1:
+            return torch.zeros_like(xt)
+        return (xt - noise_factor(amount) * noise) / picture_factor(amount)
+
+    return answer
+
+
+undo_mix = Repair(
+    broken=remove_noise,
+    symptom="The restored pictures have too much contrast, and noise is left in them.",
+    right=_undo,
+    cases=_mixed_cases,
+    mistakes=[
+        Mistake(
+            _undo_without_division,
+            "the noise is gone, and the picture is still too faint: divide by its factor.",
+        ),
+        Mistake(
+            _undo_without_root,
+            "you divide by 1 - amount; the picture's factor was the square root of that.",
+        ),
+        Mistake(
+            _undo_clamped,
+            "all is right but amount = 1: what is left there is the noise. Give mid-grey, 0, as "
+            "remove_noise does.",
+        ),
+        Mistake(
+            _undo_with(lambda amount: amount, lambda amount: (1 - amount) ** 0.5),
+            "you take away amount * noise; the noise's factor was the square root of that.",
+        ),
+        Mistake(
+            _undo_with(lambda amount: 1.0, lambda amount: (1 - amount) ** 0.5),
+            "you take all of the noise away, and xt holds only sqrt(amount) of it.",
+        ),
+        Mistake(
+            _undo_with(lambda amount: amount**0.5, lambda amount: (1 - amount) ** -0.5),
+            "you multiply by the picture's factor. It was multiplied before: divide.",
+        ),
+    ],
+    hints=[
+        "Start from xt = sqrt(1 - amount) x0 + sqrt(amount) noise and solve for x0.",
+        "Take sqrt(amount) * noise away, then divide by sqrt(1 - amount).",
+        "Ask for amount == 1 first, and return torch.zeros_like(xt) there.",
+    ],
+    praise="One who knows the noise needs no network.",
+)
 
 
 def _mix_by_measure(x0: Tensor, noise: Tensor, snr: float) -> Tensor:
@@ -73,133 +193,6 @@ mix_at_snr = Write(
 )
 
 
-def _undo(xt: Tensor, noise: Tensor, amount: float) -> Tensor:
-    if amount == 1:
-        return torch.zeros_like(xt)
-    return (xt - amount**0.5 * noise) / (1 - amount) ** 0.5
-
-
-def _mixed_cases() -> list[tuple]:
-    x0, noise = _picture_and_noise()
-    return [(_sqrt_mix(x0, noise, amount), noise, amount) for amount in (0.5, 0.1, 0.9, 0.0, 1.0)]
-
-
-def _undo_without_division(xt: Tensor, noise: Tensor, amount: float) -> Tensor:
-    return xt - amount**0.5 * noise
-
-
-def _undo_without_root(xt: Tensor, noise: Tensor, amount: float) -> Tensor:
-    if amount == 1:
-        return torch.zeros_like(xt)
-    return (xt - amount**0.5 * noise) / (1 - amount)
-
-
-def _undo_clamped(xt: Tensor, noise: Tensor, amount: float) -> Tensor:
-    return xt if amount == 1 else _undo(xt, noise, amount)
-
-
-def _undo_with(noise_factor, picture_factor):
-    """Undoing with other factors than the right ones; at amount 1 all is right."""
-
-    def answer(xt: Tensor, noise: Tensor, amount: float) -> Tensor:
-        if amount == 1:
-            return torch.zeros_like(xt)
-        return (xt - noise_factor(amount) * noise) / picture_factor(amount)
-
-    return answer
-
-
-undo_mix = Write(
-    right=_undo,
-    cases=_mixed_cases,
-    mistakes=[
-        Mistake(
-            remove_noise,
-            "this undoes the mix along the straight line. The picture was mixed with square roots.",
-        ),
-        Mistake(
-            _undo_without_division,
-            "the noise is gone, and the picture is still too faint: divide by its factor.",
-        ),
-        Mistake(
-            _undo_without_root,
-            "you divide by 1 - amount; the picture's factor was the square root of that.",
-        ),
-        Mistake(
-            _undo_clamped,
-            "all is right but amount = 1: what is left there is the noise. Give mid-grey, 0, as "
-            "remove_noise does.",
-        ),
-        Mistake(
-            _undo_with(lambda amount: amount, lambda amount: (1 - amount) ** 0.5),
-            "you take away amount * noise; the noise's factor was the square root of that.",
-        ),
-        Mistake(
-            _undo_with(lambda amount: 1.0, lambda amount: (1 - amount) ** 0.5),
-            "you take all of the noise away, and xt holds only sqrt(amount) of it.",
-        ),
-        Mistake(
-            _undo_with(lambda amount: amount**0.5, lambda amount: (1 - amount) ** -0.5),
-            "you multiply by the picture's factor. It was multiplied before: divide.",
-        ),
-    ],
-    hints=[
-        "Start from xt = sqrt(1 - amount) x0 + sqrt(amount) noise and solve for x0.",
-        "Take sqrt(amount) * noise away, then divide by sqrt(1 - amount).",
-        "Ask for amount == 1 first, and return torch.zeros_like(xt) there.",
-    ],
-    praise="One who knows the noise needs no network.",
-)
-
-
-mix_variance = Write(
-    right=lambda var0, amount: (1 - amount) ** 2 * var0 + amount**2,
-    cases=lambda: [(0.3, 0.5), (1.0, 0.5), (0.3, 0.1), (2.0, 0.9), (0.7, 0.0), (0.7, 1.0)],
-    mistakes=[
-        Mistake(
-            lambda var0, amount: (1 - amount) * var0 + amount,
-            "this is the variance of the mix with square roots. On the straight line the factors "
-            "are 1 - amount and amount: square them.",
-        ),
-        Mistake(
-            lambda var0, amount: (1 - amount) ** 2 * var0,
-            "this is the picture's share alone. The noise has variance 1: what does it add?",
-        ),
-        Mistake(
-            lambda var0, amount: ((1 - amount) * var0**0.5 + amount) ** 2,
-            "you added the standard deviations and squared the sum. For independent numbers the "
-            "variances add.",
-        ),
-        Mistake(
-            lambda var0, amount: ((1 - amount) ** 2 * var0 + amount**2) ** 0.5,
-            "this is the standard deviation; the variance is its square.",
-        ),
-        Mistake(
-            lambda var0, amount: (1 - amount) * var0**0.5 + amount,
-            "you added the standard deviations. For independent numbers the variances add.",
-        ),
-        Mistake(
-            lambda var0, amount: (1 - amount) ** 2 * var0 + amount,
-            "the noise's factor is amount, so its variance is the square of amount.",
-        ),
-        Mistake(
-            lambda var0, amount: (1 - amount) * var0 + amount**2,
-            "the picture's factor is 1 - amount: the variance is multiplied by its square.",
-        ),
-        Mistake(
-            lambda var0, amount: (1 - amount) ** 2 * var0 * amount**2,
-            "the two parts are added, and so are their variances. You multiply them.",
-        ),
-    ],
-    hints=[
-        "Multiplying by a number multiplies the variance by its square.",
-        "The variances of independent parts add: the picture's part and the noise's part.",
-        "(1 - amount)^2 var0 + amount^2 * 1",
-    ],
-    praise="With var0 = 1 it falls to one half in the middle: the mix along the line goes flat.",
-)
-
-
 one_jump = Write(
     right=lambda amount, steps: 1 - (1 - amount) ** steps,
     cases=lambda: [(0.5, 2), (0.1, 3), (0.02, 100), (0.3, 1), (0.2, 0)],
@@ -239,4 +232,50 @@ one_jump = Write(
         "One jump multiplies it by sqrt(1 - jump). So 1 - jump = (1 - amount)^n.",
     ],
     praise="Many small steps are one large one: lesson 04 builds on this.",
+)
+
+
+def _two_photographs() -> Tensor:
+    """The cat and the person, 2 x 3 x 192 x 192 in [-1, 1]."""
+    crops = {"cat.jpg": (75, 0, 375, 300), "person.jpg": (0, 0, 300, 300)}  # left, top, ...
+    pictures = [
+        np.asarray(Image.open(ROOT / "images" / name).convert("RGB").crop(box))
+        for name, box in crops.items()
+    ]
+    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    small = torch.nn.functional.interpolate(x, (192, 192), mode="bilinear", antialias=True)
+    return small.clamp(-1, 1)
+
+
+def _error_of_a_blind(denoiser) -> float:
+    """The root of the mean squared error on two photographs with 0.4 of noise it does not know."""
+    x0 = _two_photographs()
+    noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(11))
+    guess = denoiser(mix_noise(x0, noise, 0.4))
+    if not isinstance(guess, Tensor) or guess.shape != x0.shape:
+        raise ValueError("a guess for each picture is wanted, as a tensor of the same shape.")
+    return (guess - x0).square().mean().sqrt()
+
+
+blind_denoiser = Explore(
+    score=_error_of_a_blind,
+    board={
+        "leaving it as it is": 0.441,
+        "a mean over 3 x 3 pixels": 0.228,
+        "a mean over 5 x 5 pixels": 0.1575,
+        "a Gaussian blur, 2 pixels wide": 0.1363,
+        "cosines of 8 x 8 pixels, the weak ones dropped": 0.130,
+    },
+    higher=False,
+    hints=[
+        "The mix is 0.6 x0 + 0.4 noise, and the noise has the mean 0: divide by 0.6 first. "
+        "Neighbouring pixels are alike, and their noises are not.",
+        "`torch.nn.functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)` is "
+        "the mean over 3 x 3 pixels. How large should the window be, and should all in it count "
+        "alike?",
+        "torchvision.transforms.v2.functional.gaussian_blur weighs near pixels more. And edges? "
+        "`cv2` has filters that keep them.",
+    ],
+    praise="All of them rest on one thing known of pictures: neighbours are alike. A network can "
+    "know more.",
 )

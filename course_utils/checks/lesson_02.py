@@ -3,7 +3,8 @@
 import torch
 
 from course_utils.built.noise import mix_noise
-from course_utils.checks.engine import Mistake, Write
+from course_utils.checks.engine import Explore, Mistake, NotYet, Predict, Repair, Write
+from course_utils.data import datasets
 
 conv_size = Write(
     right=lambda size, kernel, stride, padding: (size + 2 * padding - kernel) // stride + 1,
@@ -68,6 +69,24 @@ conv_size = Write(
 )
 
 
+touched = Predict(
+    right=4,
+    mistakes=[
+        Mistake(1, "the stamps overlap: they lie 2 apart and are 4 wide."),
+        Mistake(2, "that is along one axis. There are two: rows and columns."),
+        Mistake(16, "that is how many squares one stamp touches. How many stamps touch a square?"),
+        Mistake(8, "2 along the rows and 2 along the columns multiply."),
+        Mistake(9, "along one axis stamps lie 2 apart and are 4 wide, so 2 of them cover a place."),
+        Mistake(49, "that is the number of all stamps. Each is 4 wide, so it reaches few squares."),
+    ],
+    hints=[
+        "Look along one row only. Stamps begin at 0, 2, 4, ... and are 4 wide. How many cover 5?",
+        "In one dimension it is 4 / 2. In two dimensions the same holds for rows and columns.",
+    ],
+    praise="4 / 2 along each axis, so 2 x 2, everywhere. That is why 4 is a multiple of 2.",
+)
+
+
 def _line() -> list[tuple]:
     generator = torch.Generator().manual_seed(2)
     x = torch.randn(16, generator=generator)
@@ -118,6 +137,174 @@ gradient_step = Write(
         "New weight = old weight - rate * gradient.",
     ],
     praise="This is what loss.backward() and optimizer.step() do, for every weight at once.",
+)
+
+
+little_noise = Predict(
+    right="leave it",
+    choices=("network", "leave it", "equal"),
+    mistakes=[
+        Mistake(
+            "network",
+            "it does win in the middle. But whatever goes in passes through 64 numbers, and the "
+            "detail that they lose is lost at every amount.",
+        ),
+        Mistake(
+            "equal",
+            "at amount 0.05 the noise is nearly nothing, and the error of a copy from 64 numbers "
+            "is what it always is.",
+        ),
+    ],
+    hints=[
+        "What error does the network make where there is no noise at all?",
+        "Look at the digits redrawn from 32 and 128 numbers, and at their errors: 0.05 or so. "
+        "Leaving the picture alone at amount 0.1 cost 0.019.",
+    ],
+    praise="What the waist loses is lost without noise, too: an error of 0.02 or more.",
+)
+
+
+def _blank_noise(model, x0, generator):
+    """The broken loss: its noise is only ever bright."""
+    amount = torch.rand(len(x0), generator=generator)
+    noise = torch.rand(x0.shape, generator=generator)
+    guess = model(mix_noise(x0, noise, amount))
+    return torch.nn.functional.mse_loss(guess, x0)
+
+
+def _loss_with(amount=torch.rand, noise=torch.randn, target=0):
+    """A denoising loss; target 0: the clean picture, 1: the noise, 2: the noisy picture."""
+
+    def loss(model, x0, generator):
+        a = amount(len(x0), generator=generator)
+        eps = noise(x0.shape, generator=generator)
+        xt = mix_noise(x0, eps, a)
+        return (model(xt) - (x0, eps, xt)[target]).square().mean()
+
+    return loss
+
+
+def _measured_loss(answer, seed: int):
+    """What a denoising loss does with its noise and its target, as yes (1) and no (0)."""
+    seen = []
+
+    def model(x):
+        seen.append(x)
+        return 0.5 * x
+
+    # a picture so strong that its share in the mix can be read off
+    x0 = 10 * torch.ones(64, 1, 28, 28)
+    x0[..., ::2] *= -1
+    loss = answer(model, x0, torch.Generator().manual_seed(seed))
+    if loss is None or loss is ...:
+        return loss
+    if not seen or seen[0].shape != x0.shape:
+        raise NotYet("the model should be asked once, for the whole batch.")
+    xt = seen[0]
+    amount = 1 - (xt * x0).mean((1, 2, 3)) / 100
+    noise = (xt - mix_noise(x0, torch.zeros_like(x0), amount)) / amount.view(-1, 1, 1, 1)
+    noise = noise[amount > 0.05]
+    answer(model, x0, torch.Generator().manual_seed(seed))
+    return torch.tensor(
+        [
+            noise.mean().abs() < 0.03,
+            (noise.std() - 1).abs() < 0.03,
+            (noise.std() ** -4 * (noise - noise.mean()).pow(4).mean() - 3).abs() < 0.3,
+            (noise[0] * noise[1]).mean().abs() < 0.3,
+            amount.std() > 0.2,
+            -0.01 < amount.min() and amount.max() < 1.01,
+            torch.equal(seen[0], seen[-1]),
+            abs(float(loss) / (0.5 * xt - x0).square().mean().item() - 1) < 1e-3,
+            abs(float(loss) / (0.5 * xt - xt).square().mean().item() - 1) > 1e-3,
+        ]
+    ).float()
+
+
+mended_loss = Repair(
+    broken=_blank_noise,
+    symptom="The guesses have thin, broken strokes, although the loss is low.",
+    right=_loss_with(),
+    cases=lambda: [(1,), (2,)],
+    outcome=_measured_loss,
+    measured=True,
+    mistakes=[
+        Mistake(
+            _loss_with(
+                noise=lambda shape, generator: 2 * torch.rand(shape, generator=generator) - 1
+            ),
+            "the noise has the mean 0 now, and it is still uniform, with a standard deviation of "
+            "0.58. The test pictures hold Gaussian noise.",
+        ),
+        Mistake(
+            _loss_with(
+                noise=lambda shape, generator: (
+                    (torch.rand(shape, generator=generator) - 0.5) * 12**0.5
+                )
+            ),
+            "mean and standard deviation are right, and the noise is still uniform: it never "
+            "exceeds 1.7. The test pictures hold Gaussian noise.",
+        ),
+        Mistake(
+            _loss_with(noise=lambda shape, generator: torch.randn(shape)),
+            "this noise does not come from `generator`: a second run draws another.",
+        ),
+        Mistake(
+            _loss_with(amount=lambda n, generator: torch.randn(n, generator=generator)),
+            "the amounts are to lie evenly in [0, 1]: they were right. Look at the noise.",
+        ),
+        Mistake(
+            _loss_with(amount=lambda n, generator: torch.rand(1, generator=generator).expand(n)),
+            "the noise is right, but all pictures of the batch have the same amount now.",
+        ),
+        Mistake(
+            _loss_with(
+                noise=lambda shape, generator: torch.randn(shape[1:], generator=generator).expand(
+                    shape
+                )
+            ),
+            "it is Gaussian now, but every picture of the batch gets the same noise.",
+        ),
+        Mistake(
+            _loss_with(target=1),
+            "you compare with the noise. That comes in lesson 06; here the model guesses x0.",
+        ),
+        Mistake(
+            _loss_with(target=2),
+            "you compare with the noisy picture; the target is the clean one.",
+        ),
+    ],
+    hints=[
+        "Which noise is in the pictures that the network is tried on? And in those it learns from?",
+        "A network that only ever saw noise brighten a picture makes everything darker. Print the "
+        "mean of the noise.",
+        "There are two ways to draw random numbers in torch, which differ by one letter.",
+    ],
+    praise="`rand` is uniform in [0, 1), `randn` Gaussian. A low loss says little if the task in "
+    "training is not the task in use.",
+)
+
+
+four_or_nine = Predict(
+    right="average",
+    choices=("4", "9", "average"),
+    mistakes=[
+        Mistake(
+            "4",
+            "half of the time it is exactly right, and half of the time it is all wrong. And the "
+            "error is squared: one large error costs more than two of half its size.",
+        ),
+        Mistake(
+            "9",
+            "half of the time it is exactly right, and half of the time it is all wrong. And the "
+            "error is squared: one large error costs more than two of half its size.",
+        ),
+    ],
+    hints=[
+        "Take one pixel that is -1 in the 4 and 1 in the 9. What does a guess of -1 cost on "
+        "average, and what a guess of 0?",
+        "A guess of -1 costs 0 or 4, so 2 on average. A guess of 0 costs 1 in both cases.",
+    ],
+    praise="Where both digits are equal it costs nothing, and elsewhere half as much as either.",
 )
 
 
@@ -218,65 +405,36 @@ best_guess = Write(
 )
 
 
-def _half(x):
-    """A stand-in for a denoiser."""
-    return 0.5 * x
+def _error_at_half(denoiser):
+    """The mean squared error of a denoiser on 1,000 test digits with amount 0.5 of noise."""
+    clean = datasets.mnist(train=False)[0][-1000:]
+    generator = torch.Generator().manual_seed(21)
+    noise = torch.randn(clean.shape, generator=generator)
+    guess = denoiser(mix_noise(clean, noise, 0.5))
+    if not isinstance(guess, torch.Tensor) or guess.shape != clean.shape:
+        raise ValueError("a guess for each picture is wanted, as a tensor of the same shape.")
+    return (guess.float().cpu() - clean).square().mean()
 
 
-def _denoiser_cases() -> list[tuple]:
-    generator = torch.Generator().manual_seed(4)
-    x0, noise = torch.randn(2, 5, 1, 4, 4, generator=generator).unbind()
-    return [(_half, x0, noise, 0.3), (_half, x0, noise, torch.linspace(0.1, 0.9, 5))]
-
-
-denoising_error = Write(
-    right=lambda model, x0, noise, amount: (
-        (model(mix_noise(x0, noise, amount)) - x0).square().mean()
-    ),
-    cases=_denoiser_cases,
-    mistakes=[
-        Mistake(
-            lambda model, x0, noise, amount: (model(x0) - x0).square().mean(),
-            "the model gets the clean picture here. Mix noise in first.",
-        ),
-        Mistake(
-            lambda model, x0, noise, amount: (
-                (model(mix_noise(x0, noise, amount)) - mix_noise(x0, noise, amount)).square().mean()
-            ),
-            "you compare with the noisy picture; the target is the clean one.",
-        ),
-        Mistake(
-            lambda model, x0, noise, amount: (
-                (model(mix_noise(x0, noise, amount)) - x0).square().sum()
-            ),
-            "this is the sum of squares; the mean was asked for.",
-        ),
-        Mistake(
-            lambda model, x0, noise, amount: (
-                (model(mix_noise(x0, noise, amount)) - x0).abs().mean()
-            ),
-            "this is the mean absolute error; square the differences.",
-        ),
-        Mistake(
-            lambda model, x0, noise, amount: (
-                (model(mix_noise(x0, noise, amount)) - noise).square().mean()
-            ),
-            "you compare with the noise. That comes in lesson 06; here the model guesses x0.",
-        ),
-        Mistake(
-            lambda model, x0, noise, amount: (mix_noise(x0, noise, amount) - x0).square().mean(),
-            "the model is not asked: this is the error of the noisy picture itself.",
-        ),
-        Mistake(
-            lambda model, x0, noise, amount: (model(x0 + amount * noise) - x0).square().mean(),
-            "this does not mix, it adds: use mix_noise, which also takes one amount for each "
-            "picture.",
-        ),
-    ],
+best_denoiser = Explore(
+    score=_error_at_half,
+    board={
+        "leaving it as it is": 0.481,
+        "the mean digit": 0.277,
+        "doubled, blurred by 3 x 3 and clipped": 0.134,
+        "the conditional mean of the training digits": 0.0986,
+        "the best linear map": 0.0804,
+        "EncoderDecoder after 600 steps": 0.0546,
+    },
+    higher=False,
     hints=[
-        "Three steps: mix, ask the model, compare with x0.",
-        "xt = mix_noise(x0, noise, amount), then guess = model(xt).",
-        "(guess - x0).square().mean()",
+        "At amount 0.5 twice the noisy picture is the digit plus noise. Which neighbours help to "
+        "guess a pixel, and what do you do with values beyond -1 and 1?",
+        "The best linear map needs only the mean and the covariance of the training digits (a "
+        "matrix of 784 x 784).",
+        "A network may train on amount 0.5 alone, longer, or with a wider waist: what does each "
+        "bring?",
     ],
-    praise="This number, over a range of amounts, is how the course compares denoisers.",
+    praise="New test digits are not among the training digits: that is why their conditional mean "
+    "is not first here.",
 )

@@ -1,10 +1,47 @@
 """The exercises of lesson 03: the U-Net's arithmetic, skips, and moving part of the way."""
 
+from itertools import pairwise
+
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from course_utils.built.noise import mix_noise
-from course_utils.checks.engine import Mistake, Write
+from course_utils.checks.engine import Explore, Mistake, Predict, Repair, Write
+
+relu_at_the_end = Predict(
+    right="most",
+    choices=("none", "few", "most"),
+    mistakes=[
+        Mistake("none", "a ReLU gives 0 or more, and these pictures go down to -1."),
+        Mistake("few", "ink is +1 and background -1: which of them fills more of a digit?"),
+    ],
+    hints=[
+        "A ReLU never gives a number below 0. What is a background pixel here?",
+        "Pictures lie in [-1, 1], and most of a digit is background.",
+    ],
+    praise="The background is -1, and a ReLU ends at 0: the best it could do there is grey.",
+)
+
+skips_cut = Predict(
+    right="a blur",
+    choices=("the same digits", "a blur", "the noise"),
+    mistakes=[
+        Mistake(
+            "the same digits",
+            "the layers above get less to work with: half of their channels are zero now.",
+        ),
+        Mistake(
+            "the noise",
+            "noise comes in with the picture, at full detail, and that way is cut.",
+        ),
+    ],
+    hints=[
+        "What is left comes from 7 x 7 positions. How fine can it be?",
+        "Where a stroke runs is told by the skips; whether there is a digit, from below.",
+    ],
+    praise="The coarse layers know that there is a digit, not where its lines run.",
+)
 
 
 def _unet_output(lost_down=4, lost_bottom=4, lost_up=4):
@@ -282,4 +319,125 @@ move = Write(
         "x + fraction * (guess - x)",
     ],
     praise="Written with the noise instead of the guess, this is one step of DDIM (lesson 07).",
+)
+
+
+def _moved(fraction, again=True):
+    """`generate` with another fraction of the way; or with the first guess kept."""
+
+    def generate(model, x, steps):
+        guess = model(x)
+        for left in range(steps, 0, -1):
+            guess = model(x) if again else guess
+            x = x + fraction(left, steps) * (guess - x)
+        return x
+
+    return generate
+
+
+def _toy(x: Tensor) -> Tensor:
+    """A denoiser of a data set that holds -1 and 1: its best guess lies between."""
+    return torch.tanh(2 * x)
+
+
+mend_generate = Repair(
+    right=_moved(lambda left, steps: 1 / left),
+    broken=_moved(lambda left, steps: 1 / steps),
+    symptom="Its last pictures are grey and still noisy: a third of the noise is left.",
+    cases=lambda: [
+        (_toy, torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(8)), n)
+        for n in (4, 10)
+    ],
+    mistakes=[
+        Mistake(
+            _moved(lambda left, steps: 1 / left, again=False),
+            "the network is asked once, before the loop: so all moves go to the first blur.",
+        ),
+        Mistake(
+            _moved(lambda left, steps: 1.0),
+            "now it jumps to the guess at once, and what follows changes nothing.",
+        ),
+        Mistake(
+            _moved(lambda left, steps: -1 / left),
+            "it moves away from the guess: a sign is turned.",
+        ),
+        Mistake(
+            _moved(lambda left, steps: left / steps),
+            "the first move is the whole way now, and the last one hardly any: turn it round.",
+        ),
+        Mistake(
+            _moved(lambda left, steps: 1 / (left + 1)),
+            "the last move goes half of the way only, so some noise is left.",
+        ),
+    ],
+    hints=[
+        "How much of the first noise is left after each move, if each is 1 / steps of the way?",
+        "The last move must be the whole way. What part of what is left is each one before?",
+        "With `left` moves to go, one part in `left`.",
+    ],
+    praise="One N-th, one (N - 1)-th, ..., one: equal steps of the amount, and none is left over.",
+)
+
+MEANS, STD = torch.tensor([-1.0, 0.4, 1.0], dtype=torch.float64), 0.1
+"""A data set of numbers: three kinds, equally frequent, each a narrow Gaussian."""
+
+
+def best_guess(x: Tensor, amount: float) -> Tensor:
+    """The mean of the data under x = (1 - amount) data + amount noise, by Bayes' rule."""
+    variance = (1 - amount) ** 2 * STD**2 + amount**2
+    off = x[:, None] - (1 - amount) * MEANS
+    weights = torch.softmax(-(off**2) / (2 * variance), 1)
+    return (weights * (MEANS + (1 - amount) * STD**2 / variance * off)).sum(1)
+
+
+def _off_the_mark(generate) -> float:
+    """How far 2,000 numbers, made with at most six guesses, are from those that they should be.
+
+    In one dimension the exact way keeps the order: each quantile of the noise goes to that of the
+    data.
+    """
+    share = (torch.arange(2000, dtype=torch.float64) + 0.5) / 2000
+    noise = 2**0.5 * torch.erfinv(2 * share - 1)
+    asked = []
+
+    def guess(x: Tensor, amount: float) -> Tensor:
+        asked.append(amount)
+        if len(asked) > 6:
+            raise ValueError("it asks for a seventh guess; six are all that there are.")
+        if not 0 < amount <= 1:
+            raise ValueError(f"it asks for a guess at amount {amount:g}; ask above 0, up to 1.")
+        return best_guess(x, amount)
+
+    made = generate(guess, noise)
+    if not isinstance(made, Tensor) or made.shape != noise.shape:
+        raise ValueError("give back the numbers after the last move, as many as x.")
+    grid = torch.linspace(-2, 2, 8001, dtype=torch.float64)
+    below = torch.special.ndtr((grid[:, None] - MEANS) / STD).mean(1)
+    i = torch.searchsorted(below, share).clamp(1, 8000)
+    part = (share - below[i - 1]) / (below[i] - below[i - 1])
+    return (made - torch.lerp(grid[i - 1], grid[i], part)).abs().mean().item()
+
+
+def equal_moves(guess, x, steps=6):
+    """The lesson's way: equal steps of the amount, each straight to the guess."""
+    amounts = [1 - i / steps for i in range(steps + 1)]
+    for a, b in pairwise(amounts):
+        x = x + (a - b) / a * (guess(x, a) - x)
+    return x
+
+
+six_guesses = Explore(
+    score=_off_the_mark,
+    board={
+        "six equal moves": 0.09552,
+        "Adams's and Bashforth's method": 0.06099,
+        "twelve equal moves": 0.04861,
+    },
+    higher=False,
+    hints=[
+        "The line is only nearly straight: the direction (x - guess) / a changes on the way.",
+        "You know the last two directions. Where will the next one point, if it goes on turning?",
+        "And the amounts need not be equal: look where the guesses change most.",
+    ],
+    praise="Lesson 07 is about nothing else: better ways for the same number of guesses.",
 )

@@ -2,7 +2,94 @@
 
 import torch
 
-from course_utils.checks.engine import Mistake, Write
+from course_utils.built import NoiseSchedule
+from course_utils.checks.engine import Explore, Mistake, Predict, Repair, Write
+
+unfaded_variance = Predict(
+    right=7.0,
+    tolerance=0.01,
+    mistakes=[
+        Mistake(6.0, "that is the noise alone, 300 times 0.02. The picture's own variance is 1."),
+        Mistake(1.0, "that would need some fading: here nothing is ever taken away."),
+        Mistake(1.02, "that is the variance after one step. There are 300 of them."),
+        Mistake(
+            1.02**300,
+            "you let each step multiply the variance by 1.02. It adds 0.02, whatever is there.",
+        ),
+        Mistake(7**0.5, "that is the standard deviation. Asked for is its square, the variance."),
+        Mistake(
+            1 + 300 * 0.02**0.5,
+            "you added up standard deviations, sqrt(0.02) each. Of independent noises the "
+            "variances add up.",
+        ),
+    ],
+    hints=[
+        "The variances of independent variables add up.",
+        "One step adds 0.02. It begins at 1, and there are 300 steps.",
+    ],
+    praise="1 + 300 x 0.02: without fading the variance grows without end.",
+)
+
+mean_of_chains = Predict(
+    right="faded",
+    choices=("noise", "sharp", "faded"),
+    mistakes=[
+        Mistake(
+            "noise",
+            "each single picture is noise, but the noises of 256 pictures point in all directions "
+            "and cancel each other. The digit is the same in all.",
+        ),
+        Mistake(
+            "sharp",
+            "the noise does cancel. But each step also multiplied the digit by sqrt(1 - beta), in "
+            "every picture, and no average brings that back.",
+        ),
+    ],
+    hints=[
+        "The mean of many independent noises is near 0. What is the same in all pictures?",
+        "The digit is, multiplied by sqrt(alpha_bar): 0.63 at t = 300.",
+    ],
+    praise="The noise cancels, and sqrt(alpha_bar) times the digit is left, 0.63 of it at t = 300.",
+)
+
+left_at_200 = Predict(
+    right=0.36,
+    tolerance=0.03,
+    mistakes=[
+        Mistake(0.006, "that is after 1,000 steps. A fifth of the steps destroys much less."),
+        Mistake(0.13, "that is alpha_bar, of the variance. The amplitude is its square root."),
+        Mistake(0.93, "that is the noise there. Asked for is the picture."),
+        Mistake(
+            0.81,
+            "that is after 200 of the 1,000 steps, and those are the smallest. Here all betas from "
+            "0.0001 to 0.02 are passed in 200 steps.",
+        ),
+    ],
+    hints=[
+        "The betas are 0.01 on average. By what do 200 factors sqrt(1 - 0.01) multiply a picture?",
+        "sqrt(0.99) is about 0.995. `0.995**200` is near enough.",
+    ],
+    praise="A good third. It is the sum of the betas that counts, and here it is a fifth as large.",
+)
+
+uniform_steps = Predict(
+    right="gaussian",
+    choices=("uniform", "triangle", "gaussian"),
+    mistakes=[
+        Mistake(
+            "uniform",
+            "a sum of two uniform numbers already prefers the middle: there are more ways to "
+            "make a middling sum. What do 300 of them do?",
+        ),
+        Mistake("triangle", "that is the sum of two uniform numbers. 300 of them make it round."),
+    ],
+    hints=[
+        "x_300 is a weighted sum of 300 independent noises. Throw two dice and add: which sums are "
+        "frequent?",
+        "The central limit theorem says what sums of many small independent numbers look like.",
+    ],
+    praise="That is the central limit theorem. (The picture shows what becomes of the jump.)",
+)
 
 
 def _by_picture(alpha_bar):
@@ -50,7 +137,9 @@ def _jump_cases():
     ]
 
 
-forward_jump = Write(
+forward_jump = Repair(
+    broken=_jump_by_columns,
+    symptom="Each picture is clean at its left side and noisy at its right.",
     right=_right_jump,
     cases=_jump_cases,
     mistakes=[
@@ -74,11 +163,6 @@ forward_jump = Write(
             "amplitudes: it is sqrt(1 - alpha_bar).",
         ),
         Mistake(
-            _jump_by_columns,
-            "your numbers multiply the columns of each picture. Give alpha_bar the shape "
-            "N x 1 x 1 x 1 first, so that there is one number for each picture.",
-        ),
-        Mistake(
             lambda x0, eps, alpha_bar: (
                 alpha_bar[:, None].sqrt() * x0 + (1 - alpha_bar[:, None]).sqrt() * eps
             ),
@@ -94,89 +178,75 @@ forward_jump = Write(
         ),
     ],
     hints=[
-        "x_t is a sum of two parts: one made of x0, one made of eps.",
-        "alpha_bar is the share of the signal in the variance. What is it in the amplitude?",
-        "alpha_bar.reshape(-1, 1, 1, 1) gives one number for each picture.",
+        "The formula is right. Which dimension of a batch N x C x H x W do N numbers multiply?",
+        "PyTorch lines up shapes from the right, so they multiply the columns. They should have "
+        "one number for each picture, and sizes of 1 for all the rest.",
+        "Look at what `at` does in its last line.",
     ],
-    praise="Any step of the forward process in one line.",
+    praise="One number for each picture. (This mistake raises no error where N is the width.)",
 )
 
 
-def _right_left(betas):
-    return torch.as_tensor(betas).neg().add(1).prod().sqrt()
+def _rescaled(first_stays=True, root=True, squared=True):
+    def answer(alpha_bar):
+        signal = alpha_bar.sqrt() if root else alpha_bar
+        moved = signal - signal[-1]
+        if first_stays:
+            moved = moved * (signal[0] / moved[0])
+        return moved**2 if root and squared else moved
+
+    return answer
 
 
-def _left_cases():
-    return [
-        (torch.linspace(1e-4, 0.02, 200, dtype=torch.float64),),
-        (torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64),),
-        (torch.tensor([0.19], dtype=torch.float64),),
-    ]
+def _last_to_zero(alpha_bar):
+    return torch.cat([alpha_bar[:-1], torch.zeros(1, dtype=alpha_bar.dtype)])
 
 
-signal_left = Write(
-    right=_right_left,
-    cases=_left_cases,
+zero_terminal_snr = Write(
+    right=_rescaled(),
+    cases=lambda: [
+        (NoiseSchedule(torch.linspace(1e-4, 0.02, 200)).alpha_bar[1:],),
+        (torch.tensor([0.9, 0.5, 0.1], dtype=torch.float64),),
+        (torch.tensor([0.64, 0.36, 0.25, 0.09], dtype=torch.float64),),
+    ],
     mistakes=[
         Mistake(
-            lambda betas: (1 - betas).prod(),
-            "this is alpha_bar, the share of the signal's variance. The amplitude is its square "
-            "root.",
+            _last_to_zero,
+            "only the last number changed, so the last step alone must forget all that was left. "
+            "Move all of them.",
         ),
         Mistake(
-            lambda betas: betas.prod(),
-            "you multiply the betas. A step keeps 1 - beta of the variance: multiply those.",
+            _rescaled(first_stays=False),
+            "the end is right, and the beginning has moved: scale, so that the first number is "
+            "what it was.",
         ),
         Mistake(
-            lambda betas: (1 - betas.sum()).clamp(min=0).sqrt(),
-            "you add up the betas. Each step takes its share of what is left, so the factors "
-            "1 - beta multiply.",
+            _rescaled(root=False),
+            "you moved alpha_bar itself. What is moved and scaled is its square root, the signal.",
         ),
         Mistake(
-            lambda betas: (1 - betas[-1]).sqrt(),
-            "this is what the last step alone leaves. All steps before it fade the picture too.",
+            _rescaled(squared=False),
+            "this is the new signal. Asked for is alpha_bar, its square.",
         ),
         Mistake(
-            lambda betas: (1 - (1 - betas).prod()).sqrt(),
-            "this is the noise at the end, sqrt(1 - alpha_bar). Asked for is the signal.",
+            lambda alpha_bar: (
+                ((alpha_bar.sqrt() - alpha_bar[-1].sqrt()) / (1 - alpha_bar[-1].sqrt())) ** 2
+            ),
+            "you scaled as if the first signal were 1. It is sqrt(alpha_bar[0]), and it should be "
+            "that again.",
         ),
         Mistake(
-            lambda betas: (1 - betas).cumprod(0).sqrt(),
-            "this is what is left after each step. One number is asked for: the last of them.",
-        ),
-        Mistake(
-            lambda betas: (1 - betas.sqrt()).prod(),
-            "the amplitude after a step is sqrt(1 - beta), not 1 - sqrt(beta).",
-        ),
-        Mistake(
-            lambda betas: (1 - betas[:-1]).prod().sqrt(),
-            "the last step is missing: multiply all of them.",
-        ),
-        Mistake(
-            lambda betas: (1 - betas[1:]).prod().sqrt(),
-            "the first step is missing. betas[0] is beta_1, and it counts.",
-        ),
-        Mistake(
-            lambda betas: 1 - (1 - betas).prod(),
-            "this is the variance of the noise, 1 - alpha_bar. Asked for is the signal's "
-            "amplitude.",
-        ),
-        Mistake(
-            lambda betas: (1 - betas).sqrt().sum(),
-            "you add the factors. One step after the other multiplies the picture: take their"
-            " product.",
-        ),
-        Mistake(
-            lambda betas: (1 - betas).mean().sqrt(),
-            "this is one average step. All of them fade the picture: take the product.",
+            lambda alpha_bar: alpha_bar * torch.linspace(1, 0, len(alpha_bar)),
+            "this ends at 0 and bends the curve in between. Subtract the last signal from all, "
+            "then scale all by one number.",
         ),
     ],
     hints=[
-        "By what does one step multiply the picture?",
-        "By sqrt(1 - beta). Several steps multiply it by the product of these.",
-        "torch.prod multiplies all numbers of a tensor.",
+        "Begin with signal = alpha_bar.sqrt(), and subtract what is left at the end.",
+        "Now the last is 0 and the first has become smaller. By which factor do you bring it back?",
+        "By signal[0] / (signal[0] - signal[-1]). And alpha_bar is the square.",
     ],
-    praise="Look at this number before you train with a new schedule.",
+    praise="diffusers does this with rescale_betas_zero_snr=True.",
 )
 
 
@@ -276,4 +346,63 @@ noise_wins = Write(
         "(values < level).nonzero()[0] is the index of the first value below the level.",
     ],
     praise="With linear betas that is after a quarter of the way.",
+)
+
+
+def _mixture(x, alpha_bar):
+    """The density of a pixel at this alpha_bar: -1 (81 of 100) or 1, with a spread of 0.1."""
+    variance = alpha_bar * 0.1**2 + 1 - alpha_bar
+    return (
+        sum(
+            share * torch.exp(-((x - value * alpha_bar.sqrt()) ** 2) / 2 / variance)
+            for value, share in ((-1, 0.81), (1, 0.19))
+        )
+        / (2 * torch.pi * variance).sqrt()
+    )
+
+
+def _missed(betas):
+    """How far T Gaussian steps back from N(0, 1), each the best there is, end from the pixels.
+
+    The distance is Wasserstein's: how far a value must be moved, on average.
+    """
+    betas = torch.as_tensor(betas, dtype=torch.float64).flatten()
+    if len(betas) != 5:
+        raise ValueError(f"five betas are wanted, and these are {len(betas)}.")
+    schedule = NoiseSchedule(betas)
+    x = torch.linspace(-5, 5, 401, dtype=torch.float64)
+    width = x[1] - x[0]
+    p = torch.exp(-(x**2) / 2)
+    p = p / p.sum()
+    for t in range(5, 0, -1):
+        beta, before = schedule.beta[t], _mixture(x, schedule.alpha_bar[t - 1])
+        fits = before * torch.exp(-((x[:, None] - (1 - beta).sqrt() * x) ** 2) / 2 / beta)
+        fits = fits / fits.sum(1, keepdim=True).clamp(min=1e-300)  # q(x_{t-1} | x_t), by Bayes
+        mean = fits @ x
+        variance = (fits @ x**2 - mean**2).clamp(min=1e-6)
+        step = torch.exp(-((x - mean[:, None]) ** 2) / 2 / variance[:, None])
+        p = p @ (step / step.sum(1, keepdim=True))
+    pixels = _mixture(x, torch.tensor(1.0, dtype=torch.float64))
+    return float((p - pixels / pixels.sum()).cumsum(0).abs().sum() * width)
+
+
+five_steps = Explore(
+    score=_missed,
+    board={
+        "DDPM's schedule, 200 steps at once": 0.183,
+        "Stable Diffusion's, 200 steps at once": 0.113,
+        "the cosine schedule with T = 5": 0.0278,
+        "a straight line in log-SNR from 4 to -4": 0.0128,
+        "the best that a search found": 0.0042,
+    },
+    higher=False,
+    hints=[
+        "Two things can go wrong: too much signal is left at the end, or one step is so large that "
+        "its way back is no Gaussian.",
+        "Turn it round: choose five values of alpha_bar, falling to nearly 0, and compute the "
+        "betas as 1 - alpha_bar[t] / alpha_bar[t - 1].",
+        "The last beta may be close to 1: at the end there is little to lose. The first should be "
+        "small: there the pixel decides for -1 or 1.",
+    ],
+    praise="Fewer steps than anyone uses, and the pixels come back.",
 )

@@ -1,8 +1,45 @@
 """The exercises of lesson 05, the reverse process."""
 
 import torch
+from torch import Tensor
+from torch.distributions import Normal
 
-from course_utils.checks.engine import Mistake, Write
+from course_utils.built.posterior import posterior_terms
+from course_utils.built.schedule import NoiseSchedule, cosine_betas
+from course_utils.checks.engine import Explore, Mistake, Predict, Repair, Write
+
+new_pictures = Predict(
+    right="none",
+    choices=("none", "some", "all"),
+    mistakes=[
+        Mistake(
+            "some", "where would another picture come from? The best guess is a mean of these."
+        ),
+        Mistake("all", "the best guess is a mean of these 1,000; at the end one of them is left."),
+    ],
+    hints=[
+        "What does the oracle know of digits? Only what the distribution that it was made for is.",
+        "We ask for samples of a distribution that consists of 1,000 pictures.",
+    ],
+    praise="The perfect denoiser of 1,000 pictures can draw these, and nothing else.",
+)
+
+without_noise = Predict(
+    right="mostly ones",
+    choices=("blurred digits", "all kinds of digits", "mostly ones"),
+    mistakes=[
+        Mistake("blurred digits", "an oracle always ends on a stored digit; a network would blur."),
+        Mistake(
+            "all kinds of digits",
+            "each step goes to the mean of what is possible, so all stay near the data's middle.",
+        ),
+    ],
+    hints=[
+        "Without noise each step goes to the mean of what is possible. Where does that lead?",
+        "MNIST is mostly black. Which digit is nearest to the mean of them all?",
+    ],
+    praise="The middle of MNIST is nearly black, and a thin one is the digit nearest to it.",
+)
 
 
 def _pictures(number, seed):
@@ -81,21 +118,19 @@ def _two_numbers_cases(pictures):
     return lambda: [(*_pictures(pictures, seed), a) for seed, a in ((3, 0.9), (4, 0.3))]
 
 
-x0_from_eps = Write(
+x0_from_eps = Repair(
     right=lambda xt, eps, a: (xt - (1 - a) ** 0.5 * eps) / a**0.5,
+    broken=lambda xt, eps, a: (xt - (1 - a) * eps) / a**0.5,
+    symptom="Its pictures are grainy: noise is left, most of it in the middle of the times.",
     cases=_two_numbers_cases(2),
     mistakes=[
-        Mistake(
-            lambda xt, eps, a: (xt - (1 - a) * eps) / a,
-            "both square roots are missing: the jump has sqrt(alpha_bar) and sqrt(1 - alpha_bar).",
-        ),
         Mistake(
             lambda xt, eps, a: (xt - (1 - a) ** 0.5 * eps) / a,
             "you divide by alpha_bar; x0 was multiplied by its square root.",
         ),
         Mistake(
-            lambda xt, eps, a: (xt - (1 - a) * eps) / a**0.5,
-            "the noise was multiplied by sqrt(1 - alpha_bar), so that much must be taken away.",
+            lambda xt, eps, a: (xt - (1 - a) * eps) / a,
+            "both square roots are missing: the jump has sqrt(alpha_bar) and sqrt(1 - alpha_bar).",
         ),
         Mistake(
             lambda xt, eps, a: xt - (1 - a) ** 0.5 * eps,
@@ -148,54 +183,6 @@ eps_from_v = Write(
         "them.",
     ],
     praise="(x0, eps) and (xt, v) are the same point, in a turned coordinate system.",
-)
-
-score_from_eps = Write(
-    right=lambda eps, a: -eps / (1 - a) ** 0.5,
-    cases=_two_numbers_cases(1),
-    mistakes=[
-        Mistake(
-            lambda eps, a: eps / (1 - a) ** 0.5,
-            "the sign is wrong: the score points to where the data is, away from the noise.",
-        ),
-        Mistake(
-            lambda eps, a: -eps / (1 - a),
-            "you divide by the variance of the noise; it is the standard deviation, its root.",
-        ),
-        Mistake(
-            lambda eps, a: -eps,
-            "the direction is right, its length is not: divide by the standard deviation.",
-        ),
-        Mistake(
-            lambda eps, a: -eps * (1 - a) ** 0.5,
-            "you multiply by the standard deviation. The less noise, the steeper the density: "
-            "divide.",
-        ),
-        Mistake(
-            lambda eps, a: -eps / (1 - a**0.5),
-            "the standard deviation of the noise is sqrt(1 - alpha_bar), not 1 - sqrt(alpha_bar).",
-        ),
-        Mistake(
-            lambda eps, a: -(1 - a) * eps,
-            "you multiply by the variance of the noise. Divide by its standard deviation.",
-        ),
-        Mistake(
-            lambda eps, a: eps / (1 - a),
-            "the sign is wrong, and you divide by the variance: it is -eps / sqrt(1 - alpha_bar).",
-        ),
-        Mistake(
-            lambda eps, a: -eps / a,
-            "you divide by alpha_bar, the signal's share. It is the standard deviation of the "
-            "noise, "
-            "sqrt(1 - alpha_bar).",
-        ),
-    ],
-    hints=[
-        "log q(xt | x0) = -(xt - sqrt(alpha_bar) x0)^2 / (2 (1 - alpha_bar)) + constant.",
-        "Its slope is -(xt - sqrt(alpha_bar) x0) / (1 - alpha_bar), and the bracket is "
-        "sqrt(1 - alpha_bar) eps.",
-    ],
-    praise="Predicting noise is predicting the score.",
 )
 
 
@@ -256,4 +243,56 @@ reverse_step = Write(
         "Then add sqrt(beta) * z, unless t is 1.",
     ],
     praise="With a network's eps this is DDPM's algorithm 2.",
+)
+
+
+SHARE, CENTRE, SPREAD = torch.tensor([1 / 3, 2 / 3]).double(), torch.tensor([-0.8, 0.6]), 0.15
+TEN = NoiseSchedule(cosine_betas(10))
+
+
+def _world(x: Tensor, t: int) -> tuple[Tensor, Tensor]:
+    """Mean and variance of x0, given x_t = x, in the lesson's world of two modes."""
+    signal, noise_std = TEN.signal[t], TEN.noise_std[t]
+    total = signal**2 * SPREAD**2 + noise_std**2
+    modes = Normal(signal * CENTRE, total.sqrt())
+    weights = torch.softmax(SHARE.log() + modes.log_prob(x[:, None]), -1)
+    line = CENTRE + signal * SPREAD**2 / total * (x[:, None] - signal * CENTRE)
+    mean = (weights * line).sum(-1)
+    inside = SPREAD**2 * noise_std**2 / total
+    return mean, inside + (weights * line**2).sum(-1) - mean**2
+
+
+def _misfit_in_ten(variance) -> float:
+    """The largest distance of the cumulative distributions after ten steps: the mean of two runs of
+    20,000 numbers."""
+    found = []
+    for seed in (0, 1):
+        generator = torch.Generator().manual_seed(seed)
+        x = torch.randn(20_000, generator=generator).double()
+        weight_x0, weight_xt, beta_tilde = posterior_terms(TEN)
+        for t in range(10, 0, -1):
+            mean, unsure = _world(x, t)
+            numbers = TEN.beta[t].item(), beta_tilde[t].item(), weight_x0[t].item()
+            chosen = torch.as_tensor(variance(*numbers, unsure))
+            if not (chosen >= 0).all():
+                raise ValueError("a variance is a number from 0 on; one of yours is not.")
+            noise = torch.randn(len(x), generator=generator).double() * (t > 1)
+            x = weight_x0[t] * mean + weight_xt[t] * x + chosen.sqrt() * noise
+        x = x.sort().values
+        true = (SHARE * Normal(CENTRE, SPREAD).cdf(x[:, None])).sum(-1)
+        ranks = torch.arange(len(x) + 1).double() / len(x)
+        found.append(torch.maximum((true - ranks[:-1]).abs(), (true - ranks[1:]).abs()).max())
+    return (sum(found) / 2).item()
+
+
+ten_steps = Explore(
+    score=_misfit_in_ten,
+    board={"beta-tilde": 0.09689, "the true variance": 0.06121, "beta": 0.02929},
+    higher=False,
+    hints=[
+        "Beta-tilde is what is left if x0 is known. Here it is not: add what the guess leaves out.",
+        "The formula for Var(x_{t-1} | x_t) stands above. Is it the best with so few steps?",
+        "Try multiples of beta, too.",
+    ],
+    praise="A Gaussian cannot follow two peaks: with few steps no variance makes up for that.",
 )

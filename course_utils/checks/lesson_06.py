@@ -1,141 +1,76 @@
 """The exercises of lesson 06, DDPM on MNIST."""
 
+from functools import cache
+
 import torch
 
+from course_utils.built.diffusion import predict
+from course_utils.built.digit_unet import DigitUNet
 from course_utils.built.parameterization import to_x0
 from course_utils.built.posterior import posterior
 from course_utils.built.schedule import NoiseSchedule, linear_betas
-from course_utils.built.timestep_embedding import timestep_embedding
-from course_utils.checks.engine import Mistake, NotYet, Write
+from course_utils.checks.engine import Explore, Mistake, Predict, Repair, Write
+from course_utils.evaluation import scores
+from course_utils.io import tensors
 
-
-def _waves(frequency, first=torch.cos, second=torch.sin):
-    def answer(t, width):
-        k = torch.arange(width // 2)
-        angle = t[:, None] * frequency(k, width)
-        return torch.cat([first(angle), second(angle)], dim=1)
-
-    return answer
-
-
-waves = Write(
-    right=timestep_embedding,
-    cases=lambda: [(torch.tensor([0, 1, 7]), 4), (torch.tensor([500, 999]), 8)],
+lazy_loss = Predict(
+    right=1.0,
+    tolerance=0.02,
     mistakes=[
-        Mistake(
-            _waves(lambda k, width: 10_000.0 ** (-2 * k / width), torch.sin, torch.cos),
-            "the right waves, sines first. Stable Diffusion and this course put cosines first.",
-        ),
-        Mistake(
-            _waves(lambda k, width: 10_000.0 ** (-k / width)),
-            "divide k by half the width: there are width / 2 frequencies, each used twice.",
-        ),
-        Mistake(
-            _waves(lambda k, width: 10_000.0 ** (-k / (width // 2 - 1))),
-            "this is the variant with a frequency shift, which divides by width / 2 - 1.",
-        ),
-        Mistake(
-            _waves(lambda k, width: 10_000.0 ** (2 * k / width)),
-            "the frequencies should fall from 1 to nearly 1 / 10,000, and yours rise.",
-        ),
-        Mistake(
-            lambda t, width: timestep_embedding(t / 1000, width),
-            "you divide the time by T: then nearly all waves are constant. Leave t as it is.",
-        ),
-        Mistake(
-            lambda t, width: timestep_embedding(2 * torch.pi * t, width),
-            "there is a factor of 2 pi: the fastest wave is cos(t), once round in 2 pi steps.",
-        ),
-        Mistake(
-            _waves(lambda k, width: 10_000.0 ** (-2 * (k + 1) / width)),
-            "k begins at 1 here. It begins at 0, so that the fastest wave has the frequency 1.",
-        ),
-        Mistake(
-            _waves(lambda k, width: 10_000.0 ** (-2 * k / width), torch.cos, torch.cos),
-            "these are cosines twice: the second half are sines.",
-        ),
-        Mistake(
-            lambda t, width: t[:, None] * 10_000.0 ** (-2 * torch.arange(width // 2) / width),
-            "these are the angles. Take their cosines and sines, and put them side by side.",
-        ),
-        Mistake(
-            _waves(lambda k, width: torch.linspace(1, 1e-4, width // 2)),
-            "your frequencies fall in even steps. They fall in equal ratios: a power of 10,000.",
-        ),
-        Mistake(
-            _waves(lambda k, width: 1000.0 ** (-2 * k / width)),
-            "the period is 10,000 (it is not T).",
-        ),
+        Mistake(0.0, "0 is the loss of a network that knows the noise. This one never does."),
+        Mistake(784.0, "that is the sum over all pixels. The loss is their mean."),
+        Mistake(2.0, "that is the error of another noise, drawn anew: its variance comes on top."),
+        Mistake(0.26, "that is the error of always guessing the mean digit, with the target x0."),
+        Mistake(0.5, "the error is the noise itself. What is the mean of its square?"),
     ],
     hints=[
-        "Make the frequencies first: width / 2 of them, for k = 0, 1, 2, ...",
-        "frequency = 10_000 ** (-k / (width / 2)); angle = t[:, None] * frequency.",
-        "torch.cat([angle.cos(), angle.sin()], dim=1)",
+        "The error is target - 0, so the loss is the mean of eps squared.",
+        "eps has mean 0. What do you call the mean square of such a variable?",
     ],
-    praise="A wave for every scale of time.",
+    praise="The mean square of standard normal noise is its variance, 1.",
 )
 
-
-def _drawn(answer, T, n, seed):
-    """What can be known of random times: which occur, how evenly, whether the generator decides."""
-    t = answer(T, n, torch.Generator().manual_seed(seed))
-    if t is None or t is ...:
-        return t
-    if not isinstance(t, torch.Tensor) or t.shape != (n,):
-        raise NotYet(f"the result should be a tensor of n = {n} times; yours is {t!r:.60}.")
-    if t.is_floating_point():
-        raise NotYet(f"times count steps and pick from arrays: whole numbers, not {t.dtype}.")
-    again = answer(T, n, torch.Generator().manual_seed(seed))
-    other = answer(T, n, torch.Generator().manual_seed(seed + 1))
-    if not torch.equal(t, again) or torch.equal(t, other):
-        raise NotYet("the generator does not decide: the same one must draw the same times again.")
-    times, often = t.unique(return_counts=True)
-    even = bool((often > 0.7 * n / T).all() and (often < 1.4 * n / T).all())
-    return torch.cat([times.double(), torch.tensor([even])])
-
-
-def _rounded_times(T, n, generator):
-    return (1 + (T - 1) * torch.rand(n, generator=generator)).round().long()
-
-
-random_times = Write(
-    right=lambda T, n, generator: torch.randint(1, T + 1, (n,), generator=generator),
-    cases=lambda: [(5, 500, 1), (20, 3000, 2)],
-    outcome=_drawn,
-    measured=True,
+no_new_noise = Predict(
+    right="alike",
+    choices=("same", "noise", "alike"),
     mistakes=[
         Mistake(
-            lambda T, n, generator: torch.randint(1, T, (n,), generator=generator),
-            "the last step, T, is never drawn, and sampling begins there. randint leaves out its "
-            "upper end.",
+            "same",
+            "each step would have to lead to the same digit as before. But the mean of the step "
+            "back is an average over all digits that are still possible, at each of the steps.",
         ),
         Mistake(
-            lambda T, n, generator: torch.randint(0, T, (n,), generator=generator),
-            "these are 0..T-1. Our steps count from 1; predict takes the 1 off for the network.",
-        ),
-        Mistake(
-            lambda T, n, generator: torch.randint(0, T - 1, (n,), generator=generator),
-            "these are 0..T-2: the classic mistake. Two steps are never trained.",
-        ),
-        Mistake(
-            lambda T, n, generator: torch.randint(0, T + 1, (n,), generator=generator),
-            "0 is drawn too: there is no noise to predict in a clean picture.",
-        ),
-        Mistake(
-            lambda T, n, generator: torch.randint(1, T + 1, (1,), generator=generator).expand(n),
-            "all pictures have the same time. Draw one for each.",
-        ),
-        Mistake(
-            _rounded_times,
-            "1 and T are drawn half as often as the others. Rounding does that: each step "
-            "should be equally probable.",
+            "noise",
+            "no noise is left: each step takes some away, and none comes in.",
         ),
     ],
     hints=[
-        "torch.randint(low, high, (n,), generator=generator) never gives high.",
-        "low is 1, and high is one more than the last step.",
+        "The step back is a distribution. Its mean is an average over all that is possible.",
+        "What does lesson 02 say of a guess that averages over all digits? Here the averaging is "
+        "repeated, and what averages lead to is nearly the same for all.",
     ],
-    praise="Every step is trained, the first and the last too.",
+    praise="Averaging again and again removes all variety.",
+)
+
+real_distance = Predict(
+    right="smaller",
+    choices=("zero", "smaller", "larger"),
+    mistakes=[
+        Mistake(
+            "zero",
+            "it would be 0 for the true means and covariances. From a sample they are estimates, "
+            "and two estimates differ.",
+        ),
+        Mistake(
+            "larger",
+            "more pictures make better estimates of mean and covariance, so they come closer.",
+        ),
+    ],
+    hints=[
+        "The distance is 0 where means and covariances are equal. Are those of two samples?",
+        "How does the error of a mean depend on the number of samples?",
+    ],
+    praise="Chance makes the distance, and more pictures leave less to it.",
 )
 
 
@@ -144,72 +79,91 @@ def _numbers(seed):
     return [torch.randn(2, 1, 3, 3, generator=generator) for _ in range(3)]
 
 
-ema_step = Write(
-    right=lambda average, weight, decay: decay * average + (1 - decay) * weight,
-    cases=lambda: [(*_numbers(1)[:2], 0.9), (*_numbers(2)[:2], 0.999)],
+def _ema(decay_at):
+    """An answer from the decay that it takes at update n."""
+
+    def answer(average, weight, decay, n):
+        d = decay_at(decay, n)
+        return d * average + (1 - d) * weight
+
+    return answer
+
+
+def _warm(decay, n):
+    return min(decay, (1 + n) / (10 + n))
+
+
+ema_step = Repair(
+    broken=_ema(lambda decay, n: decay),
+    symptom="After 300 updates the average is at a quarter of the weights.",
+    right=_ema(_warm),
+    cases=lambda: [
+        (*_numbers(1)[:2], 0.999, 1),
+        (*_numbers(2)[:2], 0.999, 50),
+        (*_numbers(6)[:2], 0.9, 300),
+    ],
     mistakes=[
         Mistake(
-            lambda average, weight, decay: decay * weight + (1 - decay) * average,
-            "the shares are exchanged: with decay 0.999 the average should hardly move.",
+            _ema(lambda decay, n: 1 - _warm(decay, n)),
+            "the shares are exchanged: late in the run the average should hardly move.",
         ),
         Mistake(
-            lambda average, weight, decay: decay * average + weight,
-            "the shares must add up to 1, or the average grows for ever.",
+            _ema(lambda decay, n: max(decay, (1 + n) / (10 + n))),
+            "you take the larger of the two. Early in the run d should be small: take the smaller.",
         ),
         Mistake(
-            lambda average, weight, decay: average + (1 - decay) * weight,
-            "the old average must shrink as well: multiply it by decay.",
+            _ema(lambda decay, n: (1 + n) / (10 + n)),
+            "it wakes up, and later its memory grows without end: never more than `decay`.",
         ),
         Mistake(
-            lambda average, weight, decay: (average + weight) / 2,
-            "this ignores decay: it is the average for decay = 0.5.",
+            _ema(lambda decay, n: (n - 1) / n),
+            "that is the plain mean of all weights so far: it never forgets the first, bad ones.",
+        ),
+        Mistake(
+            _ema(lambda decay, n: min(decay, n / (10 + n))),
+            "nearly: it is (1 + n) / (10 + n).",
         ),
     ],
     hints=[
-        "The new average is a mix of the old one and the weight. The shares add up to 1.",
-        "decay is the share of the old average.",
+        "d is 0.999 from the start, so 300 updates have moved the average by 26 % only.",
+        "Compute d from n first. Which of two numbers is never more than `decay`?",
     ],
-    praise="The same as average.lerp(weight, 1 - decay).",
+    praise="It follows quickly at first, and later averages over about 1 / (1 - decay) updates.",
 )
 
 
-def _v(of_eps, of_x0):
-    return lambda x0, eps, a: of_eps(a) * eps + of_x0(a) * x0
+def _v(of_xt, of_x0):
+    return lambda x0, xt, a: of_xt(a) * xt + of_x0(a) * x0
 
 
 v_target = Write(
-    right=_v(lambda a: a**0.5, lambda a: -((1 - a) ** 0.5)),
+    right=_v(lambda a: (a / (1 - a)) ** 0.5, lambda a: -((1 - a) ** -0.5)),
     cases=lambda: [(*_numbers(3)[:2], 0.9), (*_numbers(4)[:2], 0.3)],
     mistakes=[
         Mistake(
-            _v(lambda a: (1 - a) ** 0.5, lambda a: a**0.5),
-            "this is xt itself, which the network is given. v is the other combination.",
+            _v(lambda a: a**0.5, lambda a: -((1 - a) ** 0.5)),
+            "you put xt where eps belongs. First solve the jump for eps.",
         ),
         Mistake(
-            _v(lambda a: -(a**0.5), lambda a: (1 - a) ** 0.5),
+            _v(lambda a: (1 - a) ** -0.5, lambda a: -((a / (1 - a)) ** 0.5)),
+            "this is eps, the first half. Now build v from it.",
+        ),
+        Mistake(
+            _v(lambda a: -((a / (1 - a)) ** 0.5), lambda a: (1 - a) ** -0.5),
             "the sign is wrong: without noise v is eps, not -eps.",
         ),
         Mistake(
-            _v(lambda a: a, lambda a: -(1 - a)),
-            "the combination is right; its square roots are missing.",
+            _v(lambda a: a / (1 - a), lambda a: -a * a / (1 - a) - (1 - a)),
+            "the square roots are missing.",
         ),
         Mistake(
-            _v(lambda a: (1 - a) ** 0.5, lambda a: -(a**0.5)),
-            "the two numbers are exchanged: without noise (alpha_bar = 1) v is eps.",
-        ),
-        Mistake(
-            lambda x0, eps, a: eps - x0,
-            "this is the target of flow matching on a straight line. Here eps and x0 have the"
-            " factors of the jump.",
-        ),
-        Mistake(
-            _v(lambda a: a**0.5 - (1 - a), lambda a: -((1 - a) ** 0.5) * a**0.5),
-            "you put xt where x0 belongs.",
+            _v(lambda a: (a / (1 - a)) ** 0.5, lambda a: -a / (1 - a) ** 0.5),
+            "this is the part with the noise alone: subtract sqrt(1 - alpha_bar) x0.",
         ),
     ],
     hints=[
-        "v = signal * eps - noise_std * x0.",
-        "signal is the square root of alpha_bar, noise_std that of 1 - alpha_bar.",
+        "Which noise is in xt? Solve the jump, xt = signal x0 + noise_std eps, for eps.",
+        "eps = (xt - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar). Put it into the formula of v.",
     ],
     praise="With little noise the target is the noise, with much noise it is minus the picture.",
 )
@@ -301,4 +255,51 @@ ancestral_step = Write(
         "mean, variance = posterior(x0, xt, t, schedule), and the root of the variance times z.",
     ],
     praise="Repeat it from T to 1, and noise is a digit.",
+)
+
+
+_LONG = NoiseSchedule(linear_betas(1000))
+
+
+@cache
+def _network():
+    path = scores.CHECKPOINTS / "digit_unet.safetensors"
+    return tensors.load_checkpoint(path, DigitUNet()).float().eval()
+
+
+@torch.no_grad()
+def _three_looks(timesteps):
+    """The relative Frechet distance of 250 labelled digits, drawn with three NFE each."""
+    timesteps = sorted(int(t) for t in torch.as_tensor(timesteps).flatten())
+    if len(timesteps) != 3 or len({*timesteps}) != 3:
+        raise ValueError(f"three different timesteps are wanted, and these are {timesteps}.")
+    if timesteps[0] < 1 or timesteps[-1] > 1000:
+        raise ValueError(f"timesteps run from 1 to 1,000, and these are {timesteps}.")
+    alpha_bar = _LONG.alpha_bar[[0, *timesteps]]
+    coarse = NoiseSchedule(1 - alpha_bar[1:] / alpha_bar[:-1])
+    generator, labels = torch.Generator().manual_seed(0), torch.arange(250) % 10
+    x = torch.randn(250, 1, 28, 28, generator=generator)
+    for step in (3, 2, 1):
+        x0 = predict(_network(), x, timesteps[step - 1], labels).clamp(-1, 1)
+        mean, variance = posterior(x0, x, step, coarse)
+        x = mean + variance.sqrt() * torch.randn(x.shape, generator=generator)
+    return scores.relative_fd(x)
+
+
+three_looks = Explore(
+    score=_three_looks,
+    board={
+        "three even steps, [333, 667, 1000]": 2.67,
+        "steps of a quarter, [250, 500, 750]": 1.69,
+        "steps of a fifth, [200, 400, 600]": 1.02,
+        "the best of thirty that were tried": 0.9872,
+    },
+    higher=False,
+    hints=[
+        "Which timesteps decide what it will be? Look at the estimates in 'A thousand steps'.",
+        "At t = 1,000 and at t = 800 the network sees next to nothing, and its estimate is a "
+        "smear in both. Is a look there worth a third of all you have?",
+        "Below t = 100 only the edges change. Between 100 and 650 there is room for three.",
+    ],
+    praise="Lesson 07 spends its steps as carefully.",
 )

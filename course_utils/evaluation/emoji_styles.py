@@ -15,7 +15,7 @@ from course_utils.evaluation.digit_classifiers import checked, loaded, parts
 from course_utils.evaluation.emoji_classifiers import StyleClassifier
 
 FILE = "emoji_classifier_styles_unseen"
-SHA256 = ""
+SHA256 = "af28e402c9da3f055304dc3756a8870bdfb703de673666b599fcdef085e1da0c"
 """The digest of the file that reads; `sha256sum` prints it."""
 
 

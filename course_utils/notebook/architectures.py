@@ -4,6 +4,35 @@ from course_utils.notebook import diagrams, plotting
 from course_utils.notebook.diagrams import Block
 
 
+def three_generators() -> None:
+    """GAN, VAE and diffusion model as three chains (lesson 00)."""
+    figure = diagrams.draw(
+        [
+            Block("noise", row=0, column=1, colour=1),
+            Block("generator", row=0, column=2),
+            Block("picture", row=0, column=3, colour=2),
+            Block("discriminator:\nreal or made?", row=0, column=4),
+            Block("picture", row=1, column=0, colour=2),
+            Block("encoder", row=1, column=1),
+            Block("code", row=1, column=2, colour=1),
+            Block("decoder", row=1, column=3),
+            Block("picture", row=1, column=4, colour=2),
+            Block("noise", row=2, column=0, colour=1),
+            Block("denoiser", row=2, column=1),
+            Block("less noise", row=2, column=2, colour=1),
+            Block("... denoiser ...", row=2, column=3),
+            Block("picture", row=2, column=4, colour=2),
+        ],
+        arrows=[(i, i + 1) for i in range(13) if i not in (3, 8)],
+        title="GAN (top), VAE (middle), diffusion (bottom)",
+    )
+    plotting.show(
+        figure,
+        alt="Three chains. GAN: noise, generator, picture, discriminator. VAE: picture, encoder, "
+        "code, decoder, picture. Diffusion: noise, denoiser, less noise, and so on, picture.",
+    )
+
+
 def encoder_decoder() -> None:
     """The encoder-decoder of lesson 02."""
     figure = diagrams.draw(

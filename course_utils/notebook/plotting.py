@@ -1,7 +1,8 @@
 """The one place where pictures are shown, with sizes and formats that keep a notebook small."""
 
 import io
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -251,6 +252,30 @@ def show_gif(path: str | Path, alt: str) -> None:
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no file {path}: `save_gif` makes one.")
     display(_with_text(Path(path).read_bytes(), "gif", alt))
+
+
+def frame(figure: Figure, levels: int = 8) -> np.ndarray:
+    """A figure as a picture of a film, uint8, H x W x 3, as `show` would cut it; closes it.
+
+    levels: of each colour. A GIF of noise in all 256 would be three times as large.
+    """
+    pixels = imageio.imread(rendered(figure, "").data)[..., :3] / 255
+    return (np.round(pixels * (levels - 1)) / (levels - 1) * 255).astype(np.uint8)
+
+
+def show_film(frames: Iterable[Figure | Picture], seconds: float, alt: str) -> None:
+    """Show pictures or figures, one after the other, as a film that plays in `seconds` and repeats.
+
+    Figures are closed. Where frames differ in size, smaller ones get white beside and below.
+    """
+    pictures = [frame(each) if isinstance(each, Figure) else to_uint8(each) for each in frames]
+    height, width = np.max([picture.shape[:2] for picture in pictures], axis=0)
+    canvas = np.full((len(pictures), height, width, 3), 255, np.uint8)
+    for whole, picture in zip(canvas, pictures, strict=True):
+        whole[: picture.shape[0], : picture.shape[1]] = picture
+    with tempfile.TemporaryDirectory() as folder:
+        save_gif(f"{folder}/film.gif", [*canvas], seconds)
+        show_gif(f"{folder}/film.gif", alt)
 
 
 def slider(

@@ -53,6 +53,8 @@ class _Noise:
 
 
 RIGHT = {
+    "same_noise": ["Equal", lambda: "equal "],
+    "seeking_fit": ["On one bump", lambda: "on one bump "],
     "numbers_in_a_batch": [math.prod((32, 1, 28, 28)), 25088.0, lambda: 28**2 * 32],
     "picture_to_tensor": [
         _pixel_by_pixel,

@@ -5,6 +5,7 @@ import math
 import torch
 
 WRONG = {
+    "variance_midway": [(None, 0.6)],
     "mix_at_snr": [
         (
             None,
@@ -72,9 +73,7 @@ RIGHT = {
             0.0,
         ),
     ],
-    "mix_variance": [
-        lambda var0, amount: var0 - 2 * amount * var0 + amount * amount * (1 + var0),
-        lambda var0, amount: torch.tensor([(1 - amount) * var0**0.5, amount]).square().sum(),
-    ],
+    "worst_noise": ["Drawn anew", lambda: "drawn anew "],
+    "variance_midway": [1 / 2, lambda: 0.5**2 + 0.5**2],
     "one_jump": [_repeated, lambda amount, steps: -math.expm1(steps * math.log1p(-amount))],
 }

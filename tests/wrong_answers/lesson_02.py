@@ -4,8 +4,6 @@ import math
 
 import torch
 
-from course_utils.built.noise import mix_noise
-
 WRONG = {
     "conv_size": [
         (
@@ -16,11 +14,10 @@ WRONG = {
     "best_guess": [
         (None, lambda xt, a, b, noise_std: xt / (1 + noise_std**2)),
     ],
-    "denoising_error": [
-        (
-            "the mean over dimension 0 is missing",
-            lambda model, x0, noise, amount: _squares(model, x0, noise, amount).flatten(1).mean(1),
-        ),
+    "touched": [(None, 3)],
+    "mended_loss": [
+        (None, lambda model, x0, generator: 2 * _loss_by_hand(model, x0, generator)),
+        ("asked once", lambda model, x0, generator: (x0 - model(x0[:1])).square().mean()),
     ],
 }
 
@@ -28,10 +25,6 @@ WRONG = {
 def _weights(xt, a, b, noise_std):
     d = torch.stack([((xt - p) ** 2).sum() for p in (a, b)])
     return torch.softmax(-d / (2 * noise_std**2), 0)
-
-
-def _squares(model, x0, noise, amount):
-    return (model(mix_noise(x0, noise, amount)) - x0) ** 2
 
 
 def _count_places(size, kernel, stride, padding):
@@ -59,13 +52,19 @@ def _bayes(xt, a, b, noise_std):
     return (pa * a + pb * b) / (pa + pb)
 
 
-def _loop_error(model, x0, noise, amount):
-    amounts = torch.as_tensor(amount).expand(len(x0))
-    total = 0.0
-    for i in range(len(x0)):
-        xt = mix_noise(x0[i : i + 1], noise[i : i + 1], amounts[i : i + 1])
-        total += torch.nn.functional.mse_loss(model(xt), x0[i : i + 1]).item()
-    return total / len(x0)
+def _loss_by_hand(model, x0, generator):
+    noise = torch.empty_like(x0).normal_(generator=generator)
+    amount = torch.empty(len(x0), 1, 1, 1).uniform_(generator=generator)
+    return (model(x0 + amount * (noise - x0)) - x0).pow(2).mean()
+
+
+def _picture_by_picture(model, x0, generator):
+    amounts = torch.rand(len(x0), generator=generator).tolist()
+    noisy = [
+        (1 - a) * x + a * torch.randn(x.shape, generator=generator)
+        for x, a in zip(x0, amounts, strict=True)
+    ]
+    return ((x0 - model(torch.stack(noisy))) ** 2).flatten(1).mean(1).mean()
 
 
 RIGHT = {
@@ -75,10 +74,8 @@ RIGHT = {
         lambda w, x, y, rate: (w - 2 * rate * ((w * x @ x) - x @ y) / len(x)).double(),
     ],
     "best_guess": [_bayes, lambda xt, a, b, s: b + _weights(xt, a, b, s)[0] * (a - b)],
-    "denoising_error": [
-        _loop_error,
-        lambda model, x0, noise, amount: (
-            _squares(model, x0, noise, amount).flatten(1).mean(1).mean()
-        ),
-    ],
+    "touched": [4.0, lambda: (4 // 2) ** 2],
+    "little_noise": ["Leave it", lambda: "leave it "],
+    "mended_loss": [_loss_by_hand, _picture_by_picture],
+    "four_or_nine": ["Average", lambda: "average"],
 }

@@ -48,7 +48,26 @@ def _channels_last_view(x, skip):
     return torch.cat(parts, dim=-1).permute(0, 3, 1, 2)
 
 
+def _amounts(model, x, steps):
+    """Equal steps of the amount from 1 to 0, each to where the straight line is then."""
+    amounts = torch.linspace(1, 0, steps + 1).tolist()
+    for i in range(steps):
+        noise = (x - (1 - amounts[i]) * model(x)) / amounts[i]
+        x = mix_noise(model(x), noise, amounts[i + 1])
+    return x
+
+
+def _counted_down(model, x, steps):
+    while steps:
+        x = torch.lerp(x, model(x), 1 / steps)
+        steps -= 1
+    return x
+
+
 RIGHT = {
+    "mend_generate": [_amounts, _counted_down],
+    "relu_at_the_end": [" MOST ", "most"],
+    "skips_cut": ["A blur", "a blur "],
     "unet_output": [_solved, _recursive],
     "join": [_by_index, _channels_last_view],
     "block_parameters": [

@@ -5,11 +5,13 @@ import math
 import torch
 
 WRONG = {
+    "unfaded_variance": [(None, 5.0)],
+    "left_at_200": [(None, 0.5)],
     "forward_jump": [
         (None, lambda x0, eps, a: _jump(x0, eps, a.reshape(4, 1, 1, 1))),
     ],
-    "signal_left": [
-        ("the product over dimension 0 is missing", lambda betas: (1 - betas).sqrt()),
+    "zero_terminal_snr": [
+        (None, lambda a: (a.sqrt() - a[-1].sqrt()) ** 2 * 1.1),
     ],
     "jump_between": [
         ("1 / the right one", lambda xs, eps, s, t: (s / t) ** 0.5 * xs + (s / t - 1) ** 0.5 * eps),
@@ -70,11 +72,10 @@ def _batch_last_view(x0, eps, alpha_bar):
     return torch.moveaxis(x * alpha_bar**0.5 + e * (1 - alpha_bar) ** 0.5, -1, 0)
 
 
-def _walk(betas):
-    left = 1.0
-    for beta in betas.tolist():
-        left *= math.sqrt(1 - beta)
-    return left
+def _by_numbers(alpha_bar):
+    signal = [math.sqrt(a) for a in alpha_bar.tolist()]
+    first, last = signal[0], signal[-1]
+    return [((s - last) * first / (first - last)) ** 2 for s in signal]
 
 
 def _count_on(betas):
@@ -87,7 +88,14 @@ def _count_on(betas):
 
 RIGHT = {
     "forward_jump": [_picture_by_picture, _einsum, _batch_last_view],
-    "signal_left": [_walk, lambda betas: torch.exp(0.5 * torch.log1p(-betas).sum()).float()],
+    "unfaded_variance": [7, lambda: sum([0.02] * 300, 1.0)],
+    "mean_of_chains": ["Faded", lambda: "faded "],
+    "left_at_200": [0.37, lambda: math.exp(-200 * 0.01 / 2)],
+    "uniform_steps": ["Gaussian", lambda: "gaussian"],
+    "zero_terminal_snr": [
+        _by_numbers,
+        lambda a: a[0] * ((a / a[-1]).sqrt() - 1) ** 2 / ((a[0] / a[-1]).sqrt() - 1) ** 2,
+    ],
     "jump_between": [
         lambda xs, eps, s, t: (xs * t**0.5 + (s - t) ** 0.5 * eps) / s**0.5,
         lambda xs, eps, s, t: (

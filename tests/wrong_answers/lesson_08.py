@@ -5,13 +5,10 @@ import random
 import torch
 
 WRONG = {
-    "guided_prediction": [
-        (None, lambda uncond, cond, w: (1 + w) * cond - uncond),
-    ],
-    "guidance_scale": [
-        (None, lambda w: w / (1 + w)),
-        ("a function", 4.0),
-        ("a function", 7.5),
+    "guidance_scale": [(None, 8.0)],
+    "nfe_in_interval": [(None, 24)],
+    "guided_halves": [
+        (None, lambda both, w: (1 + w) * both.chunk(2)[1] - both.chunk(2)[0]),
     ],
     "dropped_labels": [
         (
@@ -64,12 +61,9 @@ def _bernoulli(labels, classes, chance, generator):
     return (labels + dropped * (classes - labels)).long()
 
 
-def _channel_by_channel(h, embedding):
-    out, C = torch.empty_like(h), h.shape[1]
-    for n in range(len(h)):
-        for c in range(C):
-            out[n, c] = h[n, c] + h[n, c] * embedding[n, c] + embedding[n, C + c]
-    return out
+def _picture_by_picture(both, w):
+    n = len(both) // 2
+    return torch.stack([(1 - w) * both[i] + w * both[n + i] for i in range(n)])
 
 
 def _by_grid(mu, s, w):
@@ -82,20 +76,14 @@ def _by_grid(mu, s, w):
 
 
 RIGHT = {
-    "guided_prediction": [
-        lambda uncond, cond, w: (1 - w) * uncond + w * cond,
-        lambda uncond, cond, w: torch.lerp(uncond.double(), cond.double(), w),
-        lambda uncond, cond, w: cond + (w - 1) * (cond - uncond),
+    "guidance_scale": [7.5, lambda: 6.5 + 1],
+    "sampled_variety": ["Less", lambda: " less"],
+    "nfe_in_interval": [28.0, lambda: 12 + 2 * 8],
+    "guided_halves": [
+        _picture_by_picture,
+        lambda both, w: torch.lerp(*both.double().split(len(both) // 2), w),
     ],
-    "guidance_scale": [lambda w: 1.0 + w, lambda w: torch.tensor(w) + 1],
     "dropped_labels": [_label_by_label, _bernoulli],
-    "modulated": [
-        _channel_by_channel,
-        lambda h, embedding: (
-            torch.einsum("nchw,nc->nchw", h, 1 + embedding[:, : h.shape[1]])
-            + embedding[:, h.shape[1] :].view(*h.shape[:2], 1, 1)
-        ),
-    ],
     "mixed_context": [
         lambda a, b, part, share: torch.cat(
             [a[: part.start], b[part].lerp(a[part], share), a[part.stop :]]

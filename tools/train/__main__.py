@@ -19,6 +19,7 @@ from tools.train import (
     emoji_text,
     emoji_things,
     emoji_unet,
+    emoji_unet16,
     emoji_vae,
     emoji_vae16,
     emoji_words,
@@ -30,7 +31,7 @@ from tools.train.processes import join
 
 MODULES = (digits_classifiers, digits_unet, sprites_clip, sprites_unet)
 MODULES += (emoji_classifiers, emoji_vae, emoji_text, emoji_unet)
-MODULES += (emoji_things, emoji_styles, emoji_words, emoji_vae16)
+MODULES += (emoji_things, emoji_styles, emoji_words, emoji_vae16, emoji_unet16)
 STAGES = {settings.name: (module.train, settings) for module in MODULES for settings in module.ALL}
 """Each stage, by the name of its data set and its own: its function and its settings."""
 GROUPS = {

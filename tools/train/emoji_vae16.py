@@ -1,11 +1,12 @@
 """A VAE of 16 x 16 x 4 latents for all that people type: `python -m tools.train emoji vae16`
 
 Lesson 12's classes and loss, on drawings as they are and edited. The channels of the latents are
-evened in what is written. `python -m tools.train emoji finish` then goes on, on drawings of which
-more are edited, with a perceptual loss beside the other: how far the features are, of what comes
-back, that the classifier of styles sees in lines and shading (Johnson, Alahi and Fei-Fei 2016).
-The folders go to downloads/emoji/vae16 and vae16_finished, for the U-Net that is trained with them,
-with their curves, and a picture of held-out drawings, above, and what comes back, below.
+evened in what is written. `python -m tools.train emoji finish` then trains the decoder on, on
+drawings of which more are edited, with a perceptual loss beside the other: how far the features
+are, of what comes back, that the classifier of styles sees in lines and shading (Johnson, Alahi and
+Fei-Fei 2016). The latents stay as they are, so a U-Net may be trained on them before.
+The folder goes to data/checkpoints/emoji_typed/vae with its curves; a picture of held-out drawings,
+above, and what comes back, below, to downloads.
 """
 
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,7 @@ from tools.train.emoji_vae import come_back, measured_scale
 MORE_EDITED = {"plain": 0.45, "coloured": 0.2, "background": 0.2, "pair": 0.1, "small": 0.05}
 SEEN = (1, 3)
 """Of the classifier's layers, those whose features are compared: at 32 x 32 and 16 x 16."""
-FOLDER = loop.DOWNLOADS / "emoji"
+FOLDER = loop.CHECKPOINTS / "emoji_typed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,21 +131,23 @@ def unseen() -> dict[str, Tensor]:
 
 def write(saved: loop.Saved, some: Tensor, kinds: dict[str, Tensor]) -> None:
     """Write the folder, measured as it is written; a line of its curve; a picture."""
-    model = saved.half().float()
-    even_channels(model, some)
-    model = model.half().float()
-    model.scaling_factor = measured_scale(model, some, saved.settings.seed)
+    model, finish = saved.half().float(), saved.settings.name == FINISH.name
+    if not finish:
+        even_channels(model, some)
+        model = model.half().float()
+        model.scaling_factor = measured_scale(model, some, saved.settings.seed)
     every = {kind: quality(model, images) for kind, images in kinds.items()}
     found = {f"{k}_{kind}": v for kind, each in every.items() for k, v in each.items()}
     print(found, flush=True)
-    folder = FOLDER / ("vae16_finished" if saved.settings.name == FINISH.name else "vae16")
+    folder = FOLDER / "vae"
     diffusers_format.save_vae(folder, model.half(), **saved.notes(), **found)
-    loop.add_to_curve(folder / "curve.csv", saved, **found)
+    loop.add_to_curve(folder / ("finish.csv" if finish else "curve.csv"), saved, **found)
     model, rows = model.float(), []
     for images in kinds.values():
         few = images[:: len(images) // 15][:15]
         rows += [torch.cat([*few], dim=2), torch.cat([*come_back(model, few)], dim=2)]
-    imageio.imwrite(folder.with_suffix(".png"), plotting.to_uint8(torch.cat(rows, dim=1)))
+    shown = loop.DOWNLOADS / f"{saved.settings.name}.png"
+    imageio.imwrite(shown, plotting.to_uint8(torch.cat(rows, dim=1)))
 
 
 def train(settings: Settings = SETTINGS, **how: object) -> None:
@@ -153,10 +156,12 @@ def train(settings: Settings = SETTINGS, **how: object) -> None:
     some = datasets.emoji(64)[0]
     order = torch.randperm(len(some), generator=torch.Generator().manual_seed(settings.seed))
     if settings.name == FINISH.name:
-        model = diffusers_format.load_vae(FOLDER / "vae16").float()
+        model = diffusers_format.load_vae(FOLDER / "vae").float()
         emoji_styles.classifier().requires_grad_(False).to(training.device())
+        model.requires_grad_(False).decoder.requires_grad_(True)
+        model.post_quant_conv.requires_grad_(True)
     else:
         model = AutoencoderKL(**settings.network)
-    model.requires_grad_(True).to(training.device())
+    model.to(training.device())
     for saved in loop.fit(settings, model, partial(loss_of, settings), (pictures,), **how):
         write(saved, some[order[:512]], unseen())

@@ -3,7 +3,7 @@
 Half of a CLIP: the classes and the objective of lesson 10, on drawings as they are and edited, at
 32 x 32, each with captions drawn by `emoji_captions`. Nothing held out is seen: neither pairs of
 style and concept nor of colour and concept. The folders `tokenizer` and `text_encoder` go to
-downloads/emoji, for the U-Net that is trained with them.
+data/checkpoints/emoji_typed. The U-Net's training trains the text encoder on.
 """
 
 import random
@@ -21,7 +21,7 @@ from tools.train import loop
 from tools.train.emoji_text import quality
 
 CAPTIONS, LENGTH, SIDE = 6, 32, 32  # of each picture; tokens of a caption; pixels a side
-FOLDER = loop.DOWNLOADS / "emoji"
+FOLDER = loop.CHECKPOINTS / "emoji_typed"
 
 
 @dataclass(frozen=True, kw_only=True)

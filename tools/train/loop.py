@@ -42,6 +42,10 @@ class Settings:
     seed: int = 0
     from_weights: bool = False  # begin with the weights that are there, not at random
 
+    def groups(self, model: nn.Module, peak: float) -> list[dict]:
+        """What AdamW trains, and the peaks of its learning rates: all weights, with one."""
+        return [{"params": [*model.parameters()], "lr": peak}]
+
     @property
     def state(self) -> Path:
         """The file from which a run that was cut off goes on."""
@@ -148,11 +152,12 @@ def legs(
         if start >= end:
             continue
         how = dict(betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True)
-        optimizer, made = AdamW(model.parameters(), peak, **how), max(0, start - begin)
+        groups, made = settings.groups(model, peak), max(0, start - begin)
+        optimizer, rates = AdamW(groups, **how), [group["lr"] for group in groups]
         if made:
             load_run(settings.state, optimizer, torch.Generator(), {})
         warm_up = 0.1 if end - begin > 10 else 0.0  # as in `train`
-        given = (optimizer, peak, end - begin)
+        given = (optimizer, rates, end - begin)
         rate = OneCycleLR(*given, pct_start=warm_up, last_epoch=made - 1)
         for _ in range(made, end - begin):
             loss = one_step(model, loss_of, data, generator, optimizer, share(settings.batch_size))
