@@ -314,8 +314,8 @@ same_start = Predict(
         ),
         Mistake(
             "about half",
-            "the start is then forgotten more thoroughly: alpha_bar between 1000 and 500 falls a "
-            "thousandfold, and all the rest is new noise.",
+            "the start is forgotten more thoroughly: alpha_bar at 1000 is nearly two thousand times "
+            "smaller than at 500, and all the rest is new noise.",
         ),
     ],
     hints=[
