@@ -314,7 +314,7 @@ same_start = Predict(
         ),
         Mistake(
             "about half",
-            "the start is forgotten more thoroughly: alpha_bar at 1000 is nearly two thousand times "
+            "the start is forgotten more thoroughly: alpha_bar at 1000 is nearly 2,000 times "
             "smaller than at 500, and all the rest is new noise.",
         ),
     ],
