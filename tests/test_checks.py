@@ -147,3 +147,13 @@ def test_a_weight_that_is_the_same_at_all_times_is_scored():
     assert "0.955 is asked for" in exercise.judge(lambda t: 1)[1]
     says = exercise.judge(lambda t: 4 if t <= 70 else 1.2 if t < 300 else 1)[1]
     assert board[0] < float(says.split()[2].rstrip(".")) < board[2]
+
+
+def test_eight_steps_are_scored_and_other_numbers_are_not():
+    exercise = checks.EXERCISES["eight_steps"]
+    first, *_, best = exercise.board.values()
+    trailing = [1000, 875, 750, 625, 500, 375, 250, 125, 0]
+    assert exercise.score(trailing) == pytest.approx(exercise.board["trailing"], abs=1e-3)
+    assert "nine timesteps" in exercise.judge(trailing[1:])[1]
+    assert best < exercise.score([1000, 760, 580, 430, 300, 190, 100, 35, 0]) < first
+    assert not exercise.judge([1000, 999, 998, 997, 996, 995, 994, 993, 0])[0]

@@ -1,8 +1,11 @@
 """The exercises of lesson 07, faster samplers."""
 
 import torch
+from torch.distributions import Normal
 
-from course_utils.checks.engine import Mistake, Write
+from course_utils.built.sample import sample
+from course_utils.built.schedule import NoiseSchedule, linear_betas
+from course_utils.checks.engine import Explore, Mistake, Predict, Repair, Write
 
 
 def _pictures(number, seed):
@@ -96,7 +99,9 @@ def _clamped_jump(xt, eps, a_t, a_s):
     return a_s**0.5 * x0.clamp(-1, 1) + (1 - a_s) ** 0.5 * eps
 
 
-ddim_jump = Write(
+ddim_jump = Repair(
+    broken=_noisier,
+    symptom="The digits are there, under as much noise as the last step began with.",
     right=_jump(_signal, _noise, _signal, _noise),
     cases=lambda: [(*_pictures(2, 1), 0.3, 0.6), (*_pictures(2, 2), 0.05, 1.0)],
     mistakes=[
@@ -111,10 +116,6 @@ ddim_jump = Write(
         Mistake(
             _jump(_signal, _noise, lambda a: 1.0, lambda a: 0.0),
             "this is the estimate of x0. Go back from it to time s, with the same eps.",
-        ),
-        Mistake(
-            _noisier,
-            "you put back the noise of time t. At time s there is less: sqrt(1 - alpha_bar_s).",
         ),
         Mistake(
             lambda xt, eps, a_t, a_s: _jump(_signal, _noise, _signal, _noise)(xt, eps, a_s, a_t),
@@ -134,9 +135,8 @@ ddim_jump = Write(
         ),
     ],
     hints=[
-        "Two lines. First the clean picture that eps means, as in lesson 05.",
-        "x0 = (xt - sqrt(1 - alpha_bar_t) * eps) / sqrt(alpha_bar_t).",
-        "Then the jump of lesson 04 to time s, with the same eps.",
+        "The first line is right: it is the clean picture that eps means, as in lesson 05.",
+        "The second is the jump of lesson 04. To which time? How much noise is there at time 0?",
     ],
     praise="To the picture and back again, all with one eps.",
 )
@@ -192,47 +192,7 @@ ddim_sigma = Write(
     praise="With s = 0 it is 0 by itself: no noise in the last step.",
 )
 
-euler_update = Write(
-    right=lambda y, x0, a, b: y + (b - a) * (y - x0) / a,
-    cases=lambda: [(*_pictures(2, 3), 5.0, 3.0), (*_pictures(2, 4), 0.4, 0.0)],
-    mistakes=[
-        Mistake(
-            lambda y, x0, a, b: y + (a - b) * (y - x0) / a,
-            "the step's sign is wrong: sigma falls, so sigma_next - sigma is negative.",
-        ),
-        Mistake(
-            lambda y, x0, a, b: y + (b - a) * (y - x0),
-            "the slope is (y - x0) divided by sigma: that quotient is the noise eps.",
-        ),
-        Mistake(
-            lambda y, x0, a, b: y - a * (y - x0) / a,
-            "this goes all the way to sigma = 0, to x0 itself. Go to sigma_next only.",
-        ),
-        Mistake(
-            lambda y, x0, a, b: y + (b - a) * (y - x0) / b,
-            "the slope is the one where you stand: divide by sigma, not by sigma_next.",
-        ),
-        Mistake(
-            lambda y, x0, a, b: y + b * (y - x0) / a,
-            "the step is sigma_next - sigma, and you go by sigma_next.",
-        ),
-        Mistake(
-            lambda y, x0, a, b: (y - x0) / a,
-            "this is the slope. Multiply it by the step, and add it to y.",
-        ),
-        Mistake(
-            lambda y, x0, a, b: y + (b - a) * (y - x0) / a**2,
-            "you divide by sigma twice: the slope is (y - x0) / sigma.",
-        ),
-    ],
-    hints=[
-        "y plus step times slope. The step is sigma_next - sigma.",
-        "The slope is (y - x0) / sigma.",
-    ],
-    praise="At sigma_next = 0 it lands on x0.",
-)
-
-heun_evaluations = Write(
+heun_nfe = Write(
     right=lambda timesteps: 2 * (len(timesteps) - 1) - (timesteps[-1] == 0),
     cases=lambda: [([1000, 500, 0],), ([1000, 0],), ([1000, 600, 300, 1],), ([981, 1],)],
     mistakes=[
@@ -342,4 +302,100 @@ continued_x0 = Write(
         "From lambda_t go half of lambda_s - lambda_t further.",
     ],
     praise="This one line is what makes DDIM second order.",
+)
+
+same_start = Predict(
+    right="hardly ever",
+    choices=("nearly always", "about half", "hardly ever"),
+    mistakes=[
+        Mistake(
+            "nearly always",
+            "this is DDIM, which adds nothing on the way. DDPM adds new noise 999 times.",
+        ),
+        Mistake(
+            "about half",
+            "the start is forgotten more thoroughly: alpha_bar at 1000 is nearly 2,000 times "
+            "smaller than at 500, and all the rest is new noise.",
+        ),
+    ],
+    hints=[
+        "How large is a correlation of 0.98 after a hundred steps, if each multiplies it?",
+        "There are 1,000 digits to end at.",
+    ],
+    praise="The noise on the way decides, and each run draws its own.",
+)
+
+second_order = Predict(
+    right=4,
+    mistakes=[
+        Mistake(2, "this is Euler's, of first order. Heun's error falls as 1 / n^2."),
+        Mistake(8, "this would be third order: 1 / n^3."),
+        Mistake(1, "more steps do help: the error falls as 1 / n^2."),
+        Mistake(0.25, "this is what is left of the error. By which factor has it fallen?"),
+        Mistake(16, "this would be fourth order. 1 / n^2, with 2 n in the place of n."),
+    ],
+    hints=["Put 2 n in the place of n in 1 / n^2.", "2 squared."],
+    praise="Second order: twice the steps, a quarter of the error.",
+)
+
+_SHARE = torch.tensor([1 / 3, 2 / 3]).double()
+_CENTRE, _SPREAD = torch.tensor([-0.8, 0.6]).double(), 0.15
+_SCHEDULE = NoiseSchedule(linear_betas(1000))
+_POINTS = torch.linspace(-2, 2, 201).double()
+
+
+def _modes(t):
+    signal, noise_std = _SCHEDULE.signal[t], _SCHEDULE.noise_std[t]
+    return Normal(signal * _CENTRE, (signal**2 * _SPREAD**2 + noise_std**2).sqrt())
+
+
+def _best_x0(x, t):
+    mode, signal = _modes(t), _SCHEDULE.signal[t]
+    line = _CENTRE + signal * _SPREAD**2 / mode.variance * (x[..., None] - mode.mean)
+    return (torch.softmax(_SHARE.log() + mode.log_prob(x[..., None]), -1) * line).sum(-1)
+
+
+def _cdf(x, t):
+    return (_SHARE * _modes(t).cdf(x[..., None])).sum(-1)
+
+
+def _exact():
+    """Where the exact flow takes the points: to as much probability below them."""
+    below = _cdf(_POINTS, 1000)
+    low, high = torch.full_like(_POINTS, -6.0), torch.full_like(_POINTS, 6.0)
+    for _ in range(50):
+        middle = (low + high) / 2
+        left = _cdf(middle, 0) < below
+        low, high = torch.where(left, middle, low), torch.where(left, high, middle)
+    return middle
+
+
+def eight_steps_error(timesteps) -> float:
+    """The error (root mean square) of 2M in the world of two modes; ValueError unless 8 steps."""
+    try:
+        times = [int(t) for t in timesteps]
+    except (TypeError, ValueError):
+        raise ValueError("a list of whole numbers is wanted, from 1000 to 0.") from None
+    if len(times) != 9 or times[0] != 1000 or times[-1] != 0:
+        raise ValueError("eight steps have nine timesteps, from 1000 to 0.")
+    found = sample(_best_x0, _POINTS, _SCHEDULE, times, "dpmpp_2m", "sample")
+    return (found - _exact()).square().mean().sqrt().item()
+
+
+eight_steps = Explore(
+    score=eight_steps_error,
+    board={
+        "trailing, of DDIM": 0.1512,
+        "Karras's spacing": 0.1454,
+        "trailing": 0.127,
+        "the best that a search found": 0.0313,
+    },
+    higher=False,
+    hints=[
+        "Begin with the trailing timesteps 1000, 875, ..., 125, 0, and move one at a time.",
+        "Far out, the estimate of x0 hardly changes: few steps are needed there. From where on do "
+        "the curves bend?",
+        "And the last step is DDIM's: it should not be the longest in sigma.",
+    ],
+    praise="Where to look matters as much as how.",
 )

@@ -34,6 +34,7 @@ plt.rcParams.update(
         "font.size": 9,
         "axes.titlesize": 9,
         "axes.axisbelow": True,
+        "figure.max_open_warning": 0,  # the frames of a film are open at once
     }
 )
 

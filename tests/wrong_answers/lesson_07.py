@@ -24,13 +24,8 @@ WRONG = {
             lambda t, s, eta: eta * math.sqrt(abs((1 - t) / max(1 - s, 1e-9) * (1 - s / t))),
         ),
     ],
-    "euler_update": [
-        (
-            None,
-            lambda y, x0, sigma, following: y + (following**2 - sigma**2) ** 1 * (y - x0) / sigma,
-        ),
-    ],
-    "heun_evaluations": [
+    "second_order": [(None, 3)],
+    "heun_nfe": [
         (None, lambda timesteps: 2 * timesteps[0]),
     ],
 }
@@ -76,11 +71,9 @@ RIGHT = {
             * (torch.tensor([1 - s, 1 - t / s]) / torch.tensor([1 - t, 1.0])).prod().sqrt()
         ),
     ],
-    "euler_update": [
-        lambda y, x0, sigma, following: x0 + following / sigma * (y - x0),
-        lambda y, x0, sigma, following: torch.lerp(x0.double(), y.double(), following / sigma),
-    ],
-    "heun_evaluations": [_count_on, lambda timesteps: sum(1 + (end > 0) for end in timesteps[1:])],
+    "same_start": ["Hardly ever", lambda: "hardly ever "],
+    "second_order": [4.0, lambda: 2**2],
+    "heun_nfe": [_count_on, lambda timesteps: sum(1 + (end > 0) for end in timesteps[1:])],
     "continued_x0": [
         _through_two_points,
         lambda x0, before, s, t, b: (
