@@ -1,9 +1,9 @@
 """The exercises of lesson 09, attention."""
 
 import torch
-from torch.nn.functional import gelu, linear, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 
-from course_utils.checks.engine import Mistake, Write
+from course_utils.checks.engine import Explore, Mistake, Predict, Repair, Write
 
 
 def _normal(seed, *shape):
@@ -176,15 +176,12 @@ padded_maps = Write(
     praise="No query sees the padding, and each row still sums to 1.",
 )
 
-split_heads = Write(
+split_heads = Repair(
+    broken=lambda x, heads: x.reshape(len(x), heads, x.shape[1], -1),
+    symptom="In the picture the first head holds only the first three tokens, in pieces.",
     right=lambda x, heads: x.unflatten(-1, (heads, -1)).transpose(1, 2),
     cases=lambda: [(_normal(1, 2, 5, 12), 3), (_normal(2, 1, 4, 8), 4)],
     mistakes=[
-        Mistake(
-            lambda x, heads: x.reshape(len(x), heads, x.shape[1], -1),
-            "one reshape to the final shape mixes the tokens: cut the last dimension first, then "
-            "exchange two dimensions.",
-        ),
         Mistake(
             lambda x, heads: x.unflatten(-1, (-1, heads)).permute(0, 3, 1, 2),
             "your heads take every second or third number. The first head gets the first numbers, "
@@ -212,179 +209,65 @@ split_heads = Write(
 )
 
 
-def _group_norm(
-    over=(2, 3, 4),
-    unbiased=False,
-    root=lambda variance, eps: (variance + eps).sqrt(),
-    part=lambda x, mean: x - mean,
-):
-    def answer(x, groups, eps):
-        grouped = x.unflatten(1, (groups, -1))
-        mean = grouped.mean(over, keepdim=True)
-        variance = grouped.var(over, keepdim=True, unbiased=unbiased)
-        return (part(grouped, mean) / root(variance, eps)).flatten(1, 2)
-
-    return answer
-
-
-def _every_second(x, groups, eps):
-    mixed = x.unflatten(1, (-1, groups)).transpose(1, 2)
-    normed = torch.nn.functional.group_norm(mixed.flatten(1, 2), groups, eps=eps)
-    return normed.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
-
-
-group_norm = Write(
-    right=lambda x, groups, eps: torch.nn.functional.group_norm(x, groups, eps=eps),
-    cases=lambda: [
-        (2 * _normal(1, 2, 6, 4, 3) + 1, 3, 0.1),
-        (0.5 * _normal(2, 3, 8, 2, 2) - 1, 2, 1e-3),
-    ],
+largest_weight = Predict(
+    right="nearly 1",
+    choices=("about 1/16", "about a quarter", "nearly 1"),
     mistakes=[
         Mistake(
-            _group_norm(over=(3, 4)),
-            "each channel has its own mean: this is instance norm. A group shares one.",
+            "about 1/16",
+            "that would be equal shares, for scores that are all alike. These have the standard "
+            "deviation 32.",
         ),
         Mistake(
-            _group_norm(over=(2,)),
-            "each pixel has its own mean. A group takes it over all of its pixels.",
-        ),
-        Mistake(
-            _group_norm(over=(0, 2, 3, 4)),
-            "the pictures of the batch share a mean, as in batch norm. Each should have its own.",
-        ),
-        Mistake(
-            lambda x, groups, eps: torch.nn.functional.group_norm(x, 1, eps=eps),
-            "all channels are one group. Cut them into groups first.",
-        ),
-        Mistake(
-            _group_norm(unbiased=True),
-            "this variance is divided by n - 1. Norm layers divide by n: unbiased=False.",
-        ),
-        Mistake(
-            _group_norm(root=lambda variance, eps: variance.sqrt() + eps),
-            "eps is added to the standard deviation. It belongs to the variance, under the root.",
-        ),
-        Mistake(
-            _group_norm(root=lambda variance, eps: variance + eps),
-            "you divide by the variance. You want its square root.",
-        ),
-        Mistake(
-            _group_norm(part=lambda x, mean: x),
-            "the mean is not subtracted.",
-        ),
-        Mistake(
-            _group_norm(root=lambda variance, eps: torch.ones_like(variance)),
-            "the variance is not brought to 1: divide by its root.",
-        ),
-        Mistake(
-            lambda x, groups, eps: torch.nn.functional.batch_norm(
-                x, None, None, training=True, eps=eps
-            ),
-            "this is batch norm: the pictures of the batch share a mean. Each should have its own.",
-        ),
-        Mistake(
-            lambda x, groups, eps: torch.nn.functional.group_norm(x, x.shape[1] // groups, eps=eps),
-            "`groups` is the number of groups; you made it the number of channels in one.",
-        ),
-        Mistake(
-            _every_second,
-            "your groups take every second or third channel. A group is channels in a row.",
+            "about a quarter",
+            "that is with the division, when scores have variance 1. Here it is 1,024.",
         ),
     ],
     hints=[
-        "Give the groups a dimension: x.unflatten(1, (groups, -1)) has 5 dimensions.",
-        "Mean and variance over the last three of them, with keepdim=True and unbiased=False.",
-        "Subtract the mean, divide by (variance + eps).sqrt(), and flatten(1, 2).",
+        "How large is the variance of a score? And its standard deviation, the root of that?",
+        "A score that is ahead by 10 gets e to the 10 times the weight: 22,000 times.",
     ],
-    praise="The same as torch.nn.GroupNorm before it learns a scale and a shift.",
+    praise="Scores of standard deviation 32 lie far apart, and the softmax turns distance into "
+    "factors of e.",
+)
+
+map_growth = Predict(
+    right=16,
+    mistakes=[
+        Mistake(2, "that is the side. A map has a row and a column for each pixel."),
+        Mistake(4, "that is the number of tokens. The map has its square."),
+        Mistake(8, "tokens grow by 4, and the map has a row and a column for each: 4 times 4."),
+    ],
+    hints=[
+        "How many times as many tokens are there?",
+        "And how many numbers has a map of that many rows and columns?",
+    ],
+    praise="The tokens grow with the square of the side, the map with the square of the tokens.",
 )
 
 
-def _gated(gate=gelu, order=(0, 1), halves=lambda y: y.chunk(2, dim=-1)):
-    def answer(x, weight, bias):
-        both = halves(linear(x, weight, bias))
-        return both[order[0]] * gate(both[order[1]])
-
-    return answer
-
-
-def _both_through_gelu(x, weight, bias):
-    a, b = gelu(linear(x, weight, bias)).chunk(2, dim=-1)
-    return a * b
+def _on_itself(frequencies):
+    """The mean weight that each of 32 positions gives to itself."""
+    found = torch.as_tensor(frequencies, dtype=torch.float32).flatten()
+    if len(found) != 4:
+        raise ValueError(f"choose four frequencies; these are {len(found)}.")
+    angle = torch.arange(32)[:, None] * found
+    positions = torch.cat([angle.cos(), angle.sin()], dim=1)
+    maps = (8 * positions @ positions.T / 8**0.5).softmax(-1)
+    return maps.diagonal().mean().item()
 
 
-gated = Write(
-    right=_gated(),
-    cases=lambda: [
-        (_normal(1, 5, 4), _normal(2, 12, 4), _normal(3, 12)),
-        (_normal(4, 4, 6), _normal(5, 4, 6), _normal(6, 4)),
-    ],
-    mistakes=[
-        Mistake(
-            _gated(order=(1, 0)),
-            "the halves are exchanged: the second one is the gate, and passes the GELU.",
-        ),
-        Mistake(
-            _gated(gate=torch.sigmoid),
-            "the gate is a sigmoid. That is GLU; GEGLU's gate is a GELU.",
-        ),
-        Mistake(_gated(gate=lambda b: b), "the gate has no activation: it should pass a GELU."),
-        Mistake(
-            _gated(halves=lambda y: (y[..., ::2], y[..., 1::2])),
-            "you take every second number. The halves are the first H and the last H.",
-        ),
-        Mistake(
-            lambda x, weight, bias: _gated()(x, weight, torch.zeros_like(bias)),
-            "the bias is missing.",
-        ),
-        Mistake(
-            lambda x, weight, bias: gelu(linear(x, weight, bias)).chunk(2, dim=-1)[0],
-            "there is no product: the first half is multiplied by the GELU of the second.",
-        ),
-        Mistake(
-            _gated(gate=lambda b: b * torch.sigmoid(1.702 * b)),
-            "this gate is QuickGELU. Stable Diffusion's is the exact GELU.",
-        ),
-        Mistake(
-            _gated(gate=torch.nn.functional.silu),
-            "this gate is SiLU. Stable Diffusion's is GELU.",
-        ),
-        Mistake(
-            _gated(gate=torch.relu),
-            "this gate is ReLU. Stable Diffusion's is GELU.",
-        ),
-        Mistake(
-            _gated(gate=lambda b: gelu(b, approximate="tanh")),
-            "this is GELU's approximation by tanh. Stable Diffusion has the exact one.",
-        ),
-        Mistake(
-            lambda x, weight, bias: (
-                linear(x, weight, bias).chunk(2, -1)[0]
-                + gelu(linear(x, weight, bias).chunk(2, -1)[1])
-            ),
-            "the halves are added. A gate multiplies.",
-        ),
-        Mistake(
-            _both_through_gelu,
-            "both halves pass the GELU. Only the second, the gate, does.",
-        ),
-        Mistake(
-            lambda x, weight, bias: gelu(linear(x, weight, bias)),
-            "this is a plain layer with 2H numbers. Cut it into two halves and multiply them.",
-        ),
-        Mistake(
-            lambda x, weight, bias: _gated(gate=lambda b: b)(gelu(x), weight, bias),
-            "the GELU comes before the linear layer. It belongs to the gate, after it.",
-        ),
-        Mistake(
-            _gated(halves=lambda y: y.chunk(2, dim=0)),
-            "you cut the batch in two. Cut the numbers: dim=-1.",
-        ),
-    ],
+waves = Explore(
+    score=_on_itself,
+    board={
+        "period 10,000": 0.3066,
+        "period 100": 0.6570,
+        "2 pi / 32 times 1, 2, 4 and 8": 0.9580,
+        "the best of 20,000 random ones": 0.9963,
+    },
     hints=[
-        "First the linear layer: x @ weight.T + bias has 2H numbers.",
-        "a, b = (...).chunk(2, dim=-1)",
-        "a * torch.nn.functional.gelu(b)",
+        "Two positions are confused where all four waves nearly agree.",
+        "Slow waves hardly change from one position to the next; what do fast ones lack?",
     ],
-    praise="A layer that can multiply.",
+    praise="Every token knows where it stands.",
 )

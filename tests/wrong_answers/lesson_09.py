@@ -3,7 +3,6 @@
 import math
 
 import torch
-from torch.nn import functional
 
 WRONG = {
     "attend": [
@@ -24,17 +23,8 @@ WRONG = {
             lambda x, heads: x.unflatten(2, (x.shape[2] // heads, heads)).permute(0, 2, 1, 3),
         ),
     ],
-    "group_norm": [
-        (
-            "the numbers are right; their shape should",
-            lambda x, groups, eps: functional.group_norm(x, groups, eps=eps).unflatten(
-                1, (groups, -1)
-            ),
-        ),
-    ],
-    "gated": [
-        (None, lambda x, weight, bias: _gate(x, weight.T, bias)),
-    ],
+    "largest_weight": [("choose one of", "16")],
+    "map_growth": [(None, 15.5)],
 }
 
 
@@ -44,12 +34,6 @@ def _seen(scores, lengths):
 
 def _padded(scores, lengths):
     return scores.masked_fill(~_seen(scores, lengths), -1e9).softmax(-1)
-
-
-def _gate(x, weight, bias, gate=functional.gelu, order=(0, 1), every=False, join=torch.mul, dim=-1):
-    y = x @ weight.T + bias
-    halves = (y[:, ::2], y[:, 1::2]) if every else y.chunk(2, dim)
-    return join(halves[order[0]], gate(halves[order[1]]))
 
 
 def _query_by_query(q, k, v):
@@ -71,22 +55,6 @@ def _sentence_by_sentence(scores, lengths):
 def _renormalised(scores, lengths):
     weights = scores.double().exp() * _seen(scores, lengths)
     return weights / weights.sum(-1, keepdim=True)
-
-
-def _channel_loop(x, groups, eps):
-    out, size = torch.empty_like(x), x.shape[1] // groups
-    for n in range(len(x)):
-        for g in range(groups):
-            part = x[n, g * size : (g + 1) * size]
-            var, mean = torch.var_mean(part, correction=0)
-            out[n, g * size : (g + 1) * size] = (part - mean) * torch.rsqrt(var + eps)
-    return out
-
-
-def _exact_gelu(x, weight, bias):
-    y = torch.einsum("nc,hc->nh", x.double(), weight.double()) + bias
-    a, b = y[:, : y.shape[1] // 2], y[:, y.shape[1] // 2 :]
-    return a * b * (1 + torch.erf(b / math.sqrt(2))) / 2
 
 
 RIGHT = {
@@ -113,17 +81,7 @@ RIGHT = {
             ]
         ).double(),
     ],
-    "group_norm": [
-        _channel_loop,
-        lambda x, groups, eps: torch.nn.GroupNorm(groups, x.shape[1], eps)(x),
-    ],
-    "gated": [
-        _exact_gelu,
-        lambda x, weight, bias: (
-            (x @ weight[: len(bias) // 2].T + bias[: len(bias) // 2])
-            * functional.gelu(
-                functional.linear(x, weight[len(bias) // 2 :], bias[len(bias) // 2 :])
-            )
-        ),
-    ],
+    "largest_weight": ["nearly 1", " Nearly 1"],
+    "map_growth": [16.0, lambda: (2 * 2) ** 2],
+    "waves": [[0.2, 0.6, 1.4, 2.6], torch.tensor([2.8, 1.22, 1.92, 0.176])],
 }
