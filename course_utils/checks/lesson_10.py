@@ -1,14 +1,29 @@
 """The exercises of lesson 10, CLIP."""
 
 from collections import Counter
+from functools import cache
 from itertools import combinations
 
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
 from course_utils.built.clip import contrastive_loss
-from course_utils.built.tokenizer import merge_pair
-from course_utils.checks.engine import Mistake, NotYet, Write, with_gradient
+from course_utils.built.tokenizer import (
+    apply_merges,
+    clean_text,
+    split_words,
+    word_symbols,
+)
+from course_utils.checks.engine import (
+    Explore,
+    Mistake,
+    NotYet,
+    Predict,
+    Repair,
+    Write,
+    with_gradient,
+)
+from course_utils.data import datasets, sprites
 
 _WORDS = [
     {("l", "o", "w"): 5, ("l", "o", "w", "e", "r"): 2, ("n", "e", "w"): 6},
@@ -103,102 +118,10 @@ most_frequent_pair = Write(
 )
 
 
-def _merge_first_only(symbols, pair):
-    for i in range(len(symbols) - 1):
-        if tuple(symbols[i : i + 2]) == pair:
-            return (*symbols[:i], "".join(pair), *symbols[i + 2 :])
-    return tuple(symbols)
-
-
-def _merge_overlapping(symbols, pair):
-    """Looks at each place, also inside the pair that was just joined."""
-    joined = []
-    for i, symbol in enumerate(symbols):
-        together = tuple(symbols[i : i + 2]) == pair
-        joined.append("".join(pair) if together else symbol)
-    return tuple(joined)
-
-
-def _merge_from_the_right(symbols, pair):
-    turned = merge_pair(symbols[::-1], pair[::-1])
-    swapped = "".join(pair[::-1])
-    return tuple("".join(pair) if symbol == swapped else symbol for symbol in turned[::-1])
-
-
-def _in_pairs(symbols, pair):
-    joined = []
-    for i in range(0, len(symbols), 2):
-        joined += merge_pair(symbols[i : i + 2], pair)
-    return joined
-
-
-def _without_the_last(symbols, pair):
-    joined = merge_pair(symbols, pair)
-    return joined[:-1] if joined[-1] == symbols[-1] else joined
-
-
-merge = Write(
-    right=merge_pair,
-    cases=lambda: [
-        (("l", "o", "w", "l", "o"), ("l", "o")),
-        (("a", "a", "a", "b"), ("a", "a")),
-        (("x", "y"), ("y", "x")),
-        (("lo", "w", "lo", "w</w>"), ("lo", "w</w>")),
-        (("s", "e", "e", "n", "e", "e"), ("e", "e")),
-    ],
-    outcome=_as_text,
-    mistakes=[
-        Mistake(_merge_first_only, "only the first occurrence is joined. Go on after it."),
-        Mistake(
-            _merge_overlapping,
-            "a symbol that was joined is used again. After a join, go on two places further.",
-        ),
-        Mistake(
-            _merge_from_the_right,
-            "you go from the right: `a a a` becomes `aa a`, not `a aa`.",
-        ),
-        Mistake(
-            _in_pairs,
-            "you look at places 0 and 1, then at 2 and 3. A pair may begin anywhere: go on by"
-            " one where nothing was joined.",
-        ),
-        Mistake(
-            _without_the_last,
-            "the last symbol is lost where no join ends there.",
-        ),
-        Mistake(
-            lambda symbols, pair: merge_pair(merge_pair(symbols, pair), pair[::-1]),
-            "you also join the pair turned round. Its order counts.",
-        ),
-        Mistake(
-            lambda symbols, pair: [symbol for symbol in symbols if symbol not in pair],
-            "you take the pair out. It should be there, as one symbol.",
-        ),
-        Mistake(
-            lambda symbols, pair: ["".join(pair)],
-            "this is the pair alone. The other symbols stay.",
-        ),
-        Mistake(
-            lambda symbols, pair: list("".join(symbols)),
-            "these are single letters: keep what was joined before.",
-        ),
-        Mistake(
-            lambda symbols, pair: [
-                " ".join(pair) if s == "".join(pair) else s for s in merge_pair(symbols, pair)
-            ],
-            "there is a space between the two. Joined, they are one symbol: pair[0] + pair[1].",
-        ),
-    ],
-    hints=[
-        "Walk with an index i that you raise yourself: by 2 after a join, else by 1.",
-        "At i, compare tuple(symbols[i : i + 2]) with the pair.",
-        "Append ''.join(symbols[i : i + 2]) or symbols[i] to a list.",
-    ],
-    praise="Left to right, and nothing is used twice.",
-)
-
-
-first_end = Write(
+first_end = Repair(
+    broken=lambda ids, end: (ids != end).sum(dim=1),
+    symptom="In the picture the mark is right where the padding is end tokens. Where it is zeros, "
+    "the mark falls off the text's end.",
     right=lambda ids, end: (ids == end).int().argmax(dim=1),
     cases=lambda: [
         (torch.tensor([[8, 3, 9, 9, 9], [8, 9, 0, 0, 0], [8, 1, 2, 3, 9]]), 9),
@@ -224,11 +147,6 @@ first_end = Write(
         Mistake(
             lambda ids, end: (ids == end).sum(dim=1),
             "this is how many end tokens there are. Where is the first?",
-        ),
-        Mistake(
-            lambda ids, end: (ids != end).sum(dim=1),
-            "you count what is not the end token. That is its place only where the padding is"
-            " end tokens, too.",
         ),
         Mistake(
             lambda ids, end: (ids == end).nonzero()[:, 1],
@@ -333,51 +251,71 @@ pull_and_push = Write(
 )
 
 
-ensemble = Write(
-    right=lambda codes: normalize(codes.mean(dim=0), dim=0),
-    cases=lambda: [(_units(5, 3, 3)[0],), (_units(2, 6, 4)[1],)],
+guessing_128 = Predict(
+    right=4.852,
+    tolerance=0.011,
     mistakes=[
-        Mistake(
-            lambda codes: codes.mean(dim=0),
-            "the mean of directions is shorter than 1. Bring it back to length 1.",
-        ),
-        Mistake(
-            lambda codes: codes.mean(dim=1),
-            "you average over the numbers. Average over the N prompts: dim=0.",
-        ),
-        Mistake(
-            lambda codes: codes.mean(dim=0) / codes.mean(dim=0).sum(),
-            "you divide by the sum. The length is the root of the sum of squares.",
-        ),
-        Mistake(
-            lambda codes: codes.sum(dim=0),
-            "this is the sum, whose length is not 1. Bring it to length 1.",
-        ),
-        Mistake(
-            lambda codes: codes.mean(dim=0) / codes.mean(dim=0).square().sum(),
-            "you divide by the square of the length. A root is missing.",
-        ),
-        Mistake(
-            lambda codes: normalize(codes, dim=0).mean(dim=0),
-            "you normalised the columns, and before the mean. Normalise the mean.",
-        ),
-        Mistake(
-            lambda codes: codes.mean(dim=0) / codes.mean(dim=0).abs().max(),
-            "the largest number is 1 now. It is the length that should be 1.",
-        ),
-        Mistake(
-            lambda codes: codes.mean(dim=0) / codes.mean(dim=0).abs().sum(),
-            "you divide by the sum of the absolute values. The length is the root of the sum "
-            "of squares.",
-        ),
-        Mistake(
-            lambda codes: codes.mean(dim=0) / codes.mean(dim=0).std(),
-            "you divide by the standard deviation. The length is the root of the sum of squares.",
-        ),
+        Mistake(1 / 128, "that is the chance to guess right. The loss is minus its logarithm."),
+        Mistake(7.0, "that is the logarithm to base 2. The loss takes the natural one."),
+        Mistake(9.704, "both halves cost that much, and the loss is their mean, not their sum."),
     ],
     hints=[
-        "Average the rows: codes.mean(dim=0).",
-        "Divide by the length, or use torch.nn.functional.normalize with dim=0.",
+        "Who knows nothing gives each of the 128 captions the same probability.",
+        "The cross-entropy is minus the natural logarithm of what the right one gets.",
     ],
-    praise="CLIP's authors gained several points on ImageNet with 80 prompts in the place of one.",
+    praise="The loss of whoever knows nothing, log N: every training should begin near it.",
+)
+
+padding_seen = Predict(
+    right="the same",
+    choices=("the same", "different"),
+    mistakes=[
+        Mistake(
+            "different",
+            "look at the mask again: which tokens can the end token see? Padding is not before it.",
+        ),
+        Mistake("other", "choose one of 'the same', 'different'."),
+    ],
+    hints=[
+        "Where does the padding stand: before the end token, or after it?",
+        "The mask is causal.",
+    ],
+    praise="The mask is causal, and padding comes after the end token, which never sees it.",
+)
+
+
+@cache
+def _words():
+    """How often each word occurs in the training captions, and the number of captions."""
+    seen = datasets.sprites("train")[2]
+    texts = [sprites.caption(s, w) for s in seen for w in range(sprites.TEMPLATES)]
+    return Counter(word for text in texts for word in split_words(clean_text(text))), len(texts)
+
+
+def _tokens_a_caption(merges):
+    """Tokens in a full training caption, on average, with at most 20 merges."""
+    pairs = [tuple(pair) for pair in merges]
+    if not 0 < len(pairs) <= 20 or not all(len(pair) == 2 for pair in pairs):
+        raise ValueError("give 1 to 20 merges, each a pair of symbols.")
+    ranks = {pair: rank for rank, pair in reversed([*enumerate(pairs)])}
+    words, texts = _words()
+    return sum(len(apply_merges(word_symbols(w), ranks)) * n for w, n in words.items()) / texts
+
+
+twenty_merges = Explore(
+    score=_tokens_a_caption,
+    board={
+        "plain bytes": 39.17,
+        "the first 5 merges": 35.22,
+        "the first 10 merges": 32.63,
+        "the first 20 merges": 28.41,
+    },
+    higher=False,
+    unit=" tokens",
+    hints=[
+        "A merge can build on others: i n, then in g</w>, then fac ing</w>.",
+        "Byte-pair encoding is greedy. Which steps on the way to one long, frequent word pay only "
+        "at its end?",
+    ],
+    praise="Shorter captions, and fewer steps for every layer that reads them.",
 )

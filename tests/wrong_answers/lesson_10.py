@@ -1,12 +1,15 @@
 """Lesson 10: what learners answer, wrong ones with a word that they should read in the reply."""
 
 import itertools
+import math
 from collections import Counter, defaultdict
 
 import torch
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy
 
 WRONG = {
+    "guessing_128": [(None, 4.7)],
+    "padding_seen": [("choose one of", "yes")],
     "most_frequent_pair": [
         (None, lambda words: next(iter(_counted(words)))),
         (None, lambda words: tuple(sorted(_best(_counted(words)), reverse=True))),
@@ -15,14 +18,6 @@ WRONG = {
             lambda words: _counted(words).most_common(1)[0],
         ),
         (None, lambda words: "".join(_best(_counted(words)))),
-    ],
-    "merge": [
-        (
-            None,
-            lambda symbols, pair: "".join(symbols).replace(
-                "".join(pair), " " + "".join(pair) + " "
-            ),
-        ),
     ],
     "pull_and_push": [
         (
@@ -34,11 +29,6 @@ WRONG = {
         ("learn", lambda images, texts, scale: _clip(images, texts, scale).item()),
         ("learn", lambda images, texts, scale: _clip(images.detach(), texts.detach(), scale)),
         (None, lambda images, texts, scale: _sigmoid_loss(images, texts, scale)),
-    ],
-    "ensemble": [
-        (None, lambda codes: codes.mean()),
-        (None, lambda codes: normalize(codes.median(0).values, dim=0)),
-        (None, lambda codes: codes.mean(0).softmax(0)),
     ],
 }
 
@@ -53,18 +43,6 @@ def _counted(words, weight=lambda count: count):
 
 def _best(pairs):
     return min(pairs, key=lambda pair: (-pairs[pair], pair))
-
-
-def _merge(symbols, pair, times=100, between=""):
-    joined, i = [], 0
-    while i < len(symbols):
-        if tuple(symbols[i : i + 2]) == tuple(pair) and times:
-            joined.append(between.join(pair))
-            i, times = i + 2, times - 1
-        else:
-            joined.append(symbols[i])
-            i += 1
-    return joined
 
 
 def _choose(a, b, scale):
@@ -89,18 +67,6 @@ def _with_defaultdict(words):
     return list(sorted(sorted(pairs), key=pairs.get, reverse=True)[0])
 
 
-def _with_a_stack(symbols, pair):
-    joined, free = [], False
-    for symbol in symbols:
-        if free and (joined[-1], symbol) == tuple(pair):
-            joined[-1] += symbol
-            free = False
-        else:
-            joined.append(symbol)
-            free = True
-    return tuple(joined)
-
-
 def _by_log_softmax(images, texts, scale):
     similarity = scale * torch.einsum("nd,md->nm", images.double(), texts.double())
     rows, columns = similarity.log_softmax(1).diagonal(), similarity.log_softmax(0).diagonal()
@@ -117,19 +83,17 @@ def _by_sums(images, texts, scale):
 
 
 RIGHT = {
+    "guessing_128": [4.85, lambda: 7 * math.log(2)],
+    "padding_seen": ["the same", "The same "],
+    "twenty_merges": [[("i", "n"), ("in", "g</w>")]],
     "most_frequent_pair": [
         _with_defaultdict,
         lambda words: max(sorted(_counted(words)), key=_counted(words).get),
     ],
-    "merge": [_with_a_stack, _merge],
     "first_end": [
         lambda ids, end: torch.tensor([row.index(end) for row in ids.tolist()]),
         lambda ids, end: [row.index(end) for row in ids.tolist()],
         lambda ids, end: ((ids == end).cumsum(1) == 0).sum(1).float(),
     ],
     "pull_and_push": [_by_log_softmax, _by_sums],
-    "ensemble": [
-        lambda codes: codes.double().sum(0) / codes.double().sum(0).norm(),
-        lambda codes: torch.einsum("nd->d", codes) / torch.einsum("nd,md->", codes, codes).sqrt(),
-    ],
 }
