@@ -398,8 +398,7 @@ best_guess = Write(
         "Bayes: a's weight is the density of xt if a is true, divided by the sum for both.",
         "Given a, xt is Gaussian around a: its density goes as exp(-|xt - a|^2 / (2 noise_std^2)), "
         "with the squares summed over all pixels.",
-        "weights = torch.softmax(torch.stack([-da, -db]) / (2 * noise_std**2), dim=0), where da "
-        "and db are the summed squares; then weights[0] * a + weights[1] * b.",
+        "Dividing two tiny densities ends in 0 / 0; `torch.softmax` of their logarithms does not.",
     ],
     praise="With 60,000 pictures in place of two this is conditional_mean.",
 )

@@ -316,7 +316,7 @@ move = Write(
     hints=[
         "Going from amount a to amount 0 is the whole way to the guess.",
         "From a to b is the fraction (a - b) / a of it.",
-        "x + fraction * (guess - x)",
+        "Where is x after a fraction f of the way to the guess?",
     ],
     praise="Written with the noise instead of the guess, this is one step of DDIM (lesson 07).",
 )

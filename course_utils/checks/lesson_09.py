@@ -76,7 +76,7 @@ attend = Write(
     hints=[
         "Three steps: scores, softmax, mean of the values.",
         "The scores of all queries with all keys are one product of matrices: q @ k.T.",
-        "(q @ k.T / q.shape[-1] ** 0.5).softmax(dim=-1) @ v",
+        "The softmax runs over the keys, the last dimension; then take weighted means of v.",
     ],
     praise="One line, and CLIP and Stable Diffusion are built on it.",
 )
@@ -171,7 +171,7 @@ padded_maps = Write(
     hints=[
         "First make booleans that say for each sentence and key whether a word stands there.",
         "torch.arange(S) < lengths[:, None] is N x S. It needs a dimension for the queries.",
-        "scores.masked_fill(~seen[:, None, :], -torch.inf), and then the softmax.",
+        "Before the softmax: what must a score be, so that its weight is 0? `masked_fill` sets it.",
     ],
     praise="No query sees the padding, and each row still sums to 1.",
 )

@@ -112,7 +112,7 @@ most_frequent_pair = Write(
     hints=[
         "zip(symbols, symbols[1:]) gives the pairs of one word.",
         "A Counter adds up: pairs[pair] += count, for each pair of each word.",
-        "min(pairs, key=lambda pair: (-pairs[pair], pair)) also settles ties.",
+        "`min` or `max` with a `key`; a key that is a tuple also settles ties.",
     ],
     praise="Called again and again, it is the whole of byte-pair learning.",
 )
@@ -165,7 +165,6 @@ first_end = Repair(
     hints=[
         "ids == end is True where an end token stands.",
         "argmax gives the first of equal largest values. It does not take booleans: .int() first.",
-        "(ids == end).int().argmax(dim=1)",
     ],
     praise="It holds for both ways of padding.",
 )
