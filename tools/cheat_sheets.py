@@ -577,7 +577,7 @@ def line_of(row: Row, built: dict[str, str]) -> str:
     found = [line.strip() for line in built[row.name].splitlines() if row.line in line]
     if len(set(found)) != 1:
         raise ValueError(f"{row.name} has {len(found)} lines with {row.line!r}.")
-    return found[0].split("  #")[0]
+    return found[0].split("  #")[0].rstrip(",")
 
 
 def taught_in() -> dict[str, str]:
