@@ -351,7 +351,7 @@ tensor_to_picture = Repair(
         ),
     ],
     hints=[
-        "Which value of x gives the specks? Compute what becomes of x = 1.1, line by line.",
+        "Which value of x gives a wrong colour? Compute what becomes of x = 1.1, line by line.",
         "(1.1 + 1) * 127.5 is 268, and a uint8 counts from 255 on to 0 again: it keeps 12.",
         "A model's values may leave [-1, 1]. What they should be then is black or white.",
     ],
