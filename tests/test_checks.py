@@ -157,3 +157,18 @@ def test_eight_steps_are_scored_and_other_numbers_are_not():
     assert "nine timesteps" in exercise.judge(trailing[1:])[1]
     assert best < exercise.score([1000, 760, 580, 430, 300, 190, 100, 35, 0]) < first
     assert not exercise.judge([1000, 999, 998, 997, 996, 995, 994, 993, 0])[0]
+
+
+def test_the_board_of_captions_holds_their_lengths():
+    """And the pictures of each are right, eight out of eight."""
+    exercise = checks.EXERCISES["shortest_caption"]
+    captions = (
+        "a big green potion wearing a crown, facing left",
+        "big green crowned potion left",
+        "left:green potion crown",
+    )
+    assert [exercise.score(caption) for caption in captions] == [*exercise.board.values()]
+    assert not exercise.judge(captions[0])[0]
+    passed, says = exercise.judge("green crowned potion left")
+    assert passed and "Better than five bare words" in says and ": 2 characters to go" in says
+    assert "0 of 8 pictures" in exercise.judge("a green potion")[1]

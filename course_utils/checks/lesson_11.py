@@ -1,8 +1,143 @@
 """The exercises of lesson 11, text to image."""
 
+import functools
+
 import torch
 
-from course_utils.checks.engine import Mistake, Write
+from course_utils.built import (
+    NoiseSchedule,
+    UNet,
+    cfg_denoiser,
+    linear_betas,
+    sample,
+    trailing_timesteps,
+)
+from course_utils.checks.engine import Explore, Mistake, Predict, Repair, Write
+from course_utils.data.sprites import Sprite
+from course_utils.evaluation import scores, sprite_classifier, sprite_clip
+from course_utils.io import tensors
+
+changed_pixels = Predict(
+    right="0 and 64",
+    choices=("0 and 64", "64 and 64", "0 and a few"),
+    mistakes=[
+        Mistake(
+            "64 and 64",
+            "a pixel takes a weighted mean of the vectors. Does a mean change with their order?",
+        ),
+        Mistake(
+            "0 and a few",
+            "there is no training yet that says which pixels need the word, and a softmax is "
+            "nowhere zero.",
+        ),
+    ],
+    hints=[
+        "Look at the formula: over what does the softmax run, and over what the sum after it?",
+        "How small can a weight of a softmax be? Does any pixel take nothing from a vector?",
+    ],
+    praise="The sum over the vectors has no order, and each pixel takes a share of every vector.",
+)
+
+four_noises = Predict(
+    right="one sprite",
+    choices=("one sprite", "one kind, other colours", "four sprites"),
+    mistakes=[
+        Mistake("one kind, other colours", "the caption names the colour, and the network heard."),
+        Mistake(
+            "four sprites",
+            "so it is where a caption leaves much open. What does this one leave open?",
+        ),
+    ],
+    hints=[
+        "Which attributes does the caption name? Which are there, in your network's training?",
+        "How many different pictures in the training have this caption?",
+    ],
+    praise="The caption leaves nothing open, so the noise has nothing to decide.",
+)
+
+unsaid_colour = Predict(
+    right="mixed colours",
+    choices=("one colour", "clear colours", "mixed colours"),
+    mistakes=[
+        Mistake(
+            "one colour",
+            "the noise differs, and nothing else says which colour it shall be: they do vary.",
+        ),
+        Mistake(
+            "clear colours",
+            "so it should be, with a perfect network and many steps. Ours begins at the average "
+            "of all colours, and has 20 steps to get away from it.",
+        ),
+    ],
+    hints=[
+        "At the first step there is only noise. What is the best estimate of the colour?",
+        "The best estimate is the mean of what is possible. Does it decide in 20 steps?",
+    ],
+    praise="It begins at the mean of the colours, and often stops between two of them.",
+)
+
+
+@functools.cache
+def _shipped():
+    """The tokenizer, the text encoder, and the network of the course's data."""
+    network = UNet(
+        channels=3,
+        widths=(32, 96),
+        attend=(True, True),
+        layers_per_block=1,
+        heads=4,
+        cross_attention_dim=64,
+        groups=2,
+        patch=2,
+    )
+    path = scores.CHECKPOINTS / "sprite_unet.safetensors"
+    tokenizer, clip = sprite_clip.load()
+    return tokenizer, clip.text, tensors.load_checkpoint(path, network).float().eval()
+
+
+def caption_length(my_caption) -> float:
+    """The caption's number of characters.
+
+    Raises ValueError where not all of eight pictures are the big green potion with a crown.
+    """
+    if not isinstance(my_caption, str):
+        raise ValueError("a caption is wanted, as a text in quotation marks.")
+    tokenizer, text, network = _shipped()
+    with torch.no_grad():
+        cond, uncond = text(tokenizer.encode([my_caption, ""]))[0][:, None].expand(-1, 8, -1, -1)
+    x = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    schedule, timesteps = NoiseSchedule(linear_betas(1000)), trailing_timesteps(1000, 20)
+    denoise = cfg_denoiser(network, cond, 2.0, uncond)
+    drawn = sample(denoise, x, schedule, timesteps, "ddim", "sample", clamp=True)
+    wanted = Sprite("potion", "green", "big", "crown", "left")
+    found = sprite_classifier.score(drawn, [wanted] * 8)
+    if found["all"] < 1:
+        parts = {name: round(8 * found[name]) for name in ("kind", "colour", "size", "extra")}
+        parts["facing"] = round(8 * found["facing"])
+        told = ", ".join(f"{name} {right}" for name, right in parts.items())
+        raise ValueError(
+            f"{round(8 * found['all'])} of 8 pictures are the big green potion with a crown, "
+            f"facing left. {round(8 * found['rejected'])} are rejected. Right are: {told}."
+        )
+    return len(my_caption)
+
+
+shortest_caption = Explore(
+    score=caption_length,
+    board={
+        "the first template": 47,
+        "five bare words": 29,
+        "the best of ours": 23,
+    },
+    higher=False,
+    unit=" characters",
+    hints=[
+        "Which words say which attribute? Drop the others first.",
+        "Five words are enough, one for each attribute. Which of the five can be guessed?",
+        "Template 4 begins with the facing. Which sign stands behind it, in place of a space?",
+    ],
+    praise="It listens to words, not to sentences.",
+)
 
 
 def _up_channels(skips_of, offset=0):
@@ -123,7 +258,16 @@ def _brightened(maps, first, last):
     return found / found.amax((1, 2), keepdim=True)
 
 
-word_map = Write(
+def _reshaped(maps, first, last):
+    """The lesson's broken function: reshape in the place of an exchange of dimensions."""
+    N, _, pixels, tokens = maps.shape
+    side = round(pixels**0.5)
+    return maps.mean(1).reshape(N, tokens, side, side)[:, first : last + 1].sum(1)
+
+
+word_map = Repair(
+    broken=_reshaped,
+    symptom="The outline is lost in stripes: pixels and tokens are mixed up.",
     right=_word_map(lambda maps, first, last: maps[..., first : last + 1].sum(-1).mean(1)),
     cases=lambda: [(_maps(16, 1), 2, 2), (_maps(64, 2), 1, 3)],
     mistakes=[
@@ -185,71 +329,12 @@ word_map = Write(
         ),
     ],
     hints=[
-        "Pick the tokens along the last dimension, and add them up.",
-        "The heads are dimension 1: mean(1). What is left is N x pixels.",
-        "side is the root of the number of pixels; .unflatten(1, (side, side)).",
+        "reshape reads the numbers in the order in which they lie. Which lie side by side in "
+        "N x pixels x tokens: the tokens of a pixel, or the pixels of a token?",
+        "Leave the tokens last, and pick and add them there: what is left is N x pixels.",
+        "Only then give the pixels their two sides.",
     ],
     praise="So the pictures of words in this lesson were made.",
-)
-
-cross_parameters = Write(
-    right=lambda width, cross_attention_dim: 2 * width**2 + 2 * width * cross_attention_dim + width,
-    cases=lambda: [(48, 64), (320, 768), (1280, 768)],
-    mistakes=[
-        Mistake(
-            lambda width, cross_attention_dim: 4 * width**2 + width,
-            "this is self-attention. Here k and v read the context, which has another width.",
-        ),
-        Mistake(
-            lambda width, cross_attention_dim: 2 * width**2 + 2 * width * cross_attention_dim,
-            "the bias of the last layer is missing.",
-        ),
-        Mistake(
-            lambda width, cross_attention_dim: (
-                2 * width**2 + 2 * width * cross_attention_dim + 4 * width
-            ),
-            "only the last layer has a bias, and you gave one to all four.",
-        ),
-        Mistake(
-            lambda width, cross_attention_dim: width**2 + 3 * width * cross_attention_dim + width,
-            "one layer too many reads the context: q reads the picture.",
-        ),
-        Mistake(
-            lambda width, cross_attention_dim: width**2 + 2 * width * cross_attention_dim,
-            "the last layer, which mixes the heads, is missing: width x width and a bias.",
-        ),
-        Mistake(
-            lambda width, cross_attention_dim: 2 * width**2 + 2 * cross_attention_dim**2 + width,
-            "k and v are not square: they make `width` numbers of cross_attention_dim.",
-        ),
-        Mistake(
-            lambda width, cross_attention_dim: 3 * width**2 + width * cross_attention_dim + width,
-            "v reads the words as well, as k does: cross_attention_dim x width each.",
-        ),
-        Mistake(
-            lambda width, cross_attention_dim: (
-                2 * width**2 + 2 * width * cross_attention_dim + cross_attention_dim
-            ),
-            "the bias belongs to what the last layer puts out, `width` numbers.",
-        ),
-        Mistake(
-            lambda width, cross_attention_dim: 2 * width**2 + 2 * width * cross_attention_dim + 1,
-            "a bias is one number for each output, `width` of them.",
-        ),
-        Mistake(
-            lambda width, cross_attention_dim: width**2 + 2 * width * cross_attention_dim + width,
-            "the bias is there, but not the weights of the last layer, which mixes the heads.",
-        ),
-        Mistake(
-            lambda width, cross_attention_dim: 4 * width + 2 * cross_attention_dim,
-            "you add the sizes. A linear layer from a to b numbers has a * b weights.",
-        ),
-    ],
-    hints=[
-        "Four linear layers. Which of them read the picture, which the words?",
-        "q and out: width x width. k and v: cross_attention_dim x width.",
-    ],
-    praise="The number of heads does not matter, nor that of the words.",
 )
 
 

@@ -3,6 +3,9 @@
 import torch
 
 WRONG = {
+    "changed_pixels": [("choose one of", "64"), ("choose one of", "0 and 0")],
+    "four_noises": [("choose one of", "four")],
+    "unsaid_colour": [("choose one of", "red")],
     "up_channels": [
         (None, lambda widths, blocks: _up(widths, blocks, skip=False)),
         (
@@ -28,14 +31,6 @@ WRONG = {
             None,
             lambda maps, first, last: (
                 maps[..., first : last + 1].sum(-1).mean(1).unflatten(1, (4, 4))
-            ),
-        ),
-    ],
-    "cross_parameters": [
-        (
-            "times what it should be",
-            lambda width, cross_attention_dim: (
-                8 * (2 * width * (width + cross_attention_dim) + width)
             ),
         ),
     ],
@@ -118,23 +113,12 @@ def _einsum(maps, first, last):
     return flat.reshape(len(maps), round(flat.shape[1] ** 0.5), -1)
 
 
-def _counted(width, cross_attention_dim):
-    sizes = [
-        (width, width, False),
-        (cross_attention_dim, width, False),
-        (cross_attention_dim, width, False),
-    ]
-    layers = [torch.nn.Linear(a, b, bias) for a, b, bias in [*sizes, (width, width, True)]]
-    return sum(p.numel() for layer in layers for p in layer.parameters())
-
-
 RIGHT = {
+    "changed_pixels": ["0 and 64", " 0 And 64"],
+    "four_noises": ["one sprite", "One sprite "],
+    "unsaid_colour": ["mixed colours", "Mixed Colours"],
     "up_channels": [_by_index, _up],
     "word_map": [_head_by_head, _einsum],
-    "cross_parameters": [
-        _counted,
-        lambda width, cross_attention_dim: width * (2 * (width + cross_attention_dim) + 1),
-    ],
     "steer": [
         lambda unwanted, cond, w: torch.lerp(unwanted.double(), cond.double(), w),
         lambda unwanted, cond, w: cond - (1 - w) * (cond - unwanted),
