@@ -77,6 +77,15 @@ def test_no_cell_escapes_the_tests(path):
 
 
 @both
+def test_films_are_not_compared_letter_by_letter(path):
+    """nbval skips PNG and JPEG, not GIF: where one pixel differs it would seek the difference for
+    minutes, in a text of some hundred thousand letters."""
+    for cell in read(path).cells:
+        if any("image/gif" in output.get("data", {}) for output in cell.get("outputs", [])):
+            assert "nbval-ignore-output" in tags(cell), cell.source[:80]
+
+
+@both
 def test_code_cells_are_short(path):
     for cell in code_cells(read(path)):
         assert len(cell.source.splitlines()) <= 60, cell.source[:80]
