@@ -58,10 +58,10 @@ WIDTHS = dict(widths=(64, 128, 224), attend=(False, False, True))
 SETTINGS = Settings(
     name="emoji_unet16",
     network=dict(**WIDTHS, layers_per_block=1, heads=4, groups=8),
-    steps=40_000,
-    batch_size=64,
-    learning_rate=1e-3,
-    every=500,
+    steps=20_000,
+    batch_size=128,
+    learning_rate=1.2e-3,
+    every=1000,
 )
 ALL = (SETTINGS,)
 
