@@ -1,8 +1,144 @@
 """The exercises of lesson 12, the VAE."""
 
-import torch
+import functools
 
-from course_utils.checks.engine import Mistake, Write, with_gradient
+import torch
+from torch import Tensor
+
+from course_utils import diffusers_format
+from course_utils.checks.engine import Explore, Mistake, Predict, Repair, Write, with_gradient
+from course_utils.data import datasets
+from course_utils.evaluation import scores
+
+PAIRS = 8
+
+
+def copy_above() -> Tensor:
+    """Of the pairs at the lesson's top, whether the copy stands above the original."""
+    return torch.rand(PAIRS, generator=torch.Generator().manual_seed(12)) < 0.5
+
+
+def copies_found(letters) -> int:
+    """Of how many pairs the copy was named. Raises ValueError where that is no row of letters."""
+    if not isinstance(letters, str) or {*letters.upper()} - {*"AB"} or len(letters) != PAIRS:
+        raise ValueError(f'write {PAIRS} letters, A or B, as in "{"AB" * (PAIRS // 2)}".')
+    return sum((a == "A") == b for a, b in zip(letters.upper(), copy_above().tolist(), strict=True))
+
+
+copies = Explore(
+    score=copies_found,
+    board={"a coin": PAIRS // 2, "a quick look": 6, "a sharp eye": 7},
+    unit=f" of {PAIRS}",
+    hints=[
+        "Look where the drawing is finest: a line of one pixel, a dot, a small gap.",
+        "A copy is softer than its original. Compare the darkest and the brightest spots.",
+    ],
+    praise="What is finer than a latent pixel is what gets lost.",
+)
+
+heavy_kl = Predict(
+    right="one picture",
+    choices=("blots", "soft digits", "one picture"),
+    mistakes=[
+        Mistake("blots", "so it is without a KL term, where random codes miss the real ones."),
+        Mistake(
+            "soft digits",
+            "so it is where both terms have their say. With 60 an encoder is paid best for "
+            "saying nothing.",
+        ),
+    ],
+    hints=[
+        "What does an encoder put out that makes the KL term zero? Does it depend on the digit?",
+        "The decoder then gets a code that says nothing. Which answer has the least squared error?",
+    ],
+    praise="The code says nothing, so the decoder draws the mean of all digits, each time.",
+)
+
+
+def _summed(error, kl):
+    return (error.flatten(1).sum(1) + kl).mean()
+
+
+def _averaged(x, back, kl):
+    """The lesson's broken loss: an average over pixels beside a sum over latents."""
+    return ((back - x) ** 2).mean() + kl.mean()
+
+
+def _losses(seed):
+    generator = torch.Generator().manual_seed(seed)
+    x, back = torch.randn(2, 3, 1, 6, 5, generator=generator)
+    return x, back, 4 * torch.rand(3, generator=generator)
+
+
+elbo_loss = Repair(
+    broken=_averaged,
+    symptom="Every digit comes back as the same grey one: the KL term outweighs the picture.",
+    right=lambda x, back, kl: _summed((back - x) ** 2, kl),
+    cases=lambda: [_losses(1), _losses(2)],
+    mistakes=[
+        Mistake(
+            lambda x, back, kl: _summed((back - x) ** 2, kl.sum()),
+            "the KL is now summed over the batch, and outweighs the picture again.",
+        ),
+        Mistake(
+            lambda x, back, kl: ((back - x) ** 2).sum() + kl.mean(),
+            "the error is summed over the batch too. Sum over each picture's pixels alone.",
+        ),
+        Mistake(
+            lambda x, back, kl: ((back - x) ** 2).sum() + kl.sum(),
+            "this grows with the batch. Sum over a picture's numbers, and average over pictures.",
+        ),
+        Mistake(
+            lambda x, back, kl: _summed((back - x).abs(), kl),
+            "the ELBO of a Gaussian has the squared error.",
+        ),
+        Mistake(
+            lambda x, back, kl: 0.5 * ((back - x) ** 2).flatten(1).sum(1).mean() + kl.mean(),
+            "that is the ELBO for s = 1. Here 2 s squared is 1: the error counts whole.",
+        ),
+        Mistake(
+            lambda x, back, kl: ((back - x) ** 2).mean() + kl.mean() / x[0].numel() ** 2,
+            "now the KL term is too light. One division by the number of pixels is enough.",
+        ),
+        Mistake(
+            lambda x, back, kl: ((back - x) ** 2).mean() + kl.mean() / x[0].numel(),
+            "the two terms are in balance, so this trains as well. But it is the ELBO divided by "
+            "the number of pixels: give the sum.",
+        ),
+        Mistake(
+            lambda x, back, kl: ((back - x) ** 2).flatten(1).sum(1).mean(),
+            "the KL term has left, and nothing keeps codes near N(0, 1).",
+        ),
+        Mistake(
+            lambda x, back, kl: (((back - x) ** 2).flatten(1).sum(1) - kl).mean(),
+            "the KL term is a price: it is added to the error.",
+        ),
+    ],
+    hints=[
+        "How many numbers does `kl` sum up? And over how many does the error take an average?",
+        "The formula has a sum of squares over the picture. An average is 784 times smaller.",
+        "Sum over all but the batch, add the KL of each picture, and then average over pictures.",
+    ],
+    praise="Whoever averages one term and sums the other has set a weight without knowing it.",
+)
+
+after_a_minute = Predict(
+    right="pca",
+    choices=("pca", "vae", "neither"),
+    mistakes=[
+        Mistake(
+            "vae",
+            "a network begins with nothing, and a minute is short: see below. With more time you "
+            "will be right.",
+        ),
+        Mistake("neither", "they are decibels apart: one is optimal at once, the other begins."),
+    ],
+    hints=[
+        "PCA is the best that a linear code can do, from the first second on.",
+        "The VAE sees each drawing about three times in its minute.",
+    ],
+    praise="It is hard to beat in the first minute, and it never gets better.",
+)
 
 
 def _numbers(seed: int, many: int = 3):
@@ -317,4 +453,54 @@ latent_scale = Write(
         "The standard deviation of c * z is c times that of z.",
     ],
     praise="Stable Diffusion's 0.18215 is this number, measured on one batch.",
+)
+
+
+@functools.cache
+def _codec():
+    """The shipped VAE, unseen drawings, and their latents."""
+    vae = diffusers_format.load_vae(scores.CHECKPOINTS / "emoji_typed" / "vae").float().eval()
+    drawings = datasets.emoji(64, "held_out")[0][::14][:48]
+    with torch.no_grad():
+        return vae, drawings, vae.encode(drawings).mean
+
+
+@torch.no_grad()
+def bytes_of_picture(steps) -> float:
+    """How many bytes a picture takes, if each channel is rounded to multiples of its step.
+
+    Counted is the entropy of each channel's numbers, which a good packer comes near to. Raises
+    ValueError for other than four positive steps, and where less than 28 dB come back.
+    """
+    vae, drawings, latents = _codec()
+    steps = torch.as_tensor(steps, dtype=torch.float32).reshape(-1)
+    if len(steps) != 4 or not bool((steps > 0).all()):
+        raise ValueError("four steps above 0 are wanted, one for each channel.")
+    steps = steps.view(1, 4, 1, 1)
+    rounded, bits = (latents / steps).round(), 0.0
+    for channel in rounded.unbind(1):
+        counts = channel.unique(return_counts=True)[1] / channel.numel()
+        bits -= channel[0].numel() * float((counts * counts.log2()).sum())
+    back = vae.decode(rounded * steps).clamp(-1, 1)
+    decibels = scores.psnr(back, drawings).mean().item()
+    if decibels < 28:
+        raise ValueError(f"{decibels:.1f} dB come back, 28 are wanted: make some steps finer.")
+    return bits / 8
+
+
+codec = Explore(
+    score=bytes_of_picture,
+    board={
+        "a step of 0.4 for all": 419,
+        "0.55 for all": 363,
+        "the best of ours": 297,
+    },
+    higher=False,
+    unit=" bytes",
+    hints=[
+        "Begin with one step for all, and go as far as 28 dB allow.",
+        "Then make one channel coarser and another finer: does a channel matter less to the eye?",
+        "Change one step at a time by a tenth, and keep what lowers the bytes.",
+    ],
+    praise="Finding these numbers by training is a field of its own: learned compression.",
 )

@@ -1,8 +1,131 @@
 """The exercises of lesson 14, Stable Diffusion."""
 
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
 from course_utils.built.timesteps import leading_timesteps
-from course_utils.checks.engine import Mistake, Write
+from course_utils.built.unet import UNet
+from course_utils.checks.engine import Explore, Mistake, Predict, Repair, Write
 from course_utils.diffusers_format import names
+
+SD_WEIGHTS = 859_520_964  # of Stable Diffusion 1.x's U-Net
+
+place_of_work = Predict(
+    right="shallow",
+    choices=("deep", "shallow", "half and half"),
+    mistakes=[
+        Mistake(
+            "deep",
+            "weights grow with the channels squared, and so does the work; but the work also grows "
+            "with the number of positions.",
+        ),
+        Mistake(
+            "half and half",
+            "so it would be for convolutions alone: half the side, twice the channels, the same "
+            "work. What else is there at the shallow levels?",
+        ),
+    ],
+    hints=[
+        "A convolution does its work once for each position. How many are there at 64 x 64, how "
+        "many at 8 x 8?",
+        "And attention of all positions to all grows with the square of their number.",
+    ],
+    praise="At 64 x 64 there are 64 times as many positions as at 8 x 8.",
+)
+
+
+def operations_of(asked) -> float:
+    """Trillion operations of one guided step of such a U-Net on latents of 4 x 64 x 64.
+
+    Raises ValueError where there is no such U-Net, or where it has fewer weights than wanted.
+    """
+    if not isinstance(asked, dict) or len(asked.get("widths", ())) != 4:
+        raise ValueError("a dict is wanted, with four widths: dict(widths=(320, ...), ...).")
+    with torch.device("meta"), torch.no_grad():
+        unet, counter = UNet(**asked), FlopCounterMode(display=False)
+        weights = sum(p.numel() for p in unet.parameters())
+        if weights < SD_WEIGHTS:
+            raise ValueError(f"it has {weights:,} weights, and {SD_WEIGHTS:,} are wanted.")
+        x, t = torch.empty(2, 4, 64, 64), torch.empty(2)
+        with counter:
+            unet(x, t, torch.empty(2, 77, unet.cross_attention_dim))
+    return counter.get_total_flops() / 1e12
+
+
+cheapest_unet = Explore(
+    score=operations_of,
+    board={
+        "Stable Diffusion 1.x": 1.606,
+        "no attention at the first level": 1.264,
+        "the best of ours": 0.2603,
+    },
+    higher=False,
+    unit=" trillion operations",
+    hints=[
+        "Start from Stable Diffusion's numbers, and take attention off the first level.",
+        "Weights at 8 x 8 cost a 64th of the work of weights at 64 x 64: move them down.",
+        "The deepest level of Stable Diffusion has no attention. Its transformers hold many "
+        "weights, and cost next to nothing there.",
+    ],
+    praise="The deeper, the cheaper a weight.",
+)
+
+fused_memory = Predict(
+    right="a tenth",
+    choices=("nine tenths", "a half", "a tenth"),
+    mistakes=[
+        Mistake(
+            "nine tenths",
+            "at 64 x 64 there are 4,096 positions, and each has a score for each, in 8 heads. Of "
+            "what else are there so many numbers?",
+        ),
+        Mistake("a half", "the scores weigh more than that. Your own answer above says how much."),
+    ],
+    hints=[
+        "Work out the bytes of the scores at 512 x 512, 8 heads, 4 bytes: the exercise above.",
+        "And the softmax holds its input and its result at once.",
+    ],
+    praise="Nearly all of the memory is scores that are used once and forgotten.",
+)
+
+
+def _renamed(rules):
+    def answer(name):
+        for theirs, ours in rules.items():
+            name = name.replace(theirs, ours)
+        return name
+
+    return answer
+
+
+_RULES = {".q.": ".to_q.", ".k.": ".to_k.", ".v.": ".to_v.", ".o.": ".to_out."}
+_BLOCK = "down_blocks.1.attentions.0.transformer_blocks.0"
+
+renamed = Repair(
+    broken=_renamed(_RULES | {".k.": ".to_v.", ".v.": ".to_k."}),
+    symptom="Everything loads, and every picture is mush: two layers of one shape are exchanged.",
+    right=_renamed(_RULES),
+    cases=lambda: [
+        (f"{_BLOCK}.{name}",)
+        for name in ("attn1.q.weight", "attn2.k.weight", "attn2.v.weight", "attn1.o.bias")
+    ],
+    mistakes=[
+        Mistake(
+            _renamed(_RULES | {".q.": ".to_k.", ".k.": ".to_q."}),
+            "now queries and keys are exchanged.",
+        ),
+        Mistake(
+            _renamed(_RULES | {".q.": ".to_v.", ".v.": ".to_q."}),
+            "now queries and values are exchanged.",
+        ),
+        Mistake(_renamed({}), "names stay as the file has them; ours begin with to_."),
+    ],
+    hints=[
+        "Which of an attention's four matrices have the same shape? Those can be exchanged unseen.",
+        "Go through the rules one by one: q is the query, k the key, v the value.",
+    ],
+    praise="Shapes cannot tell keys from values. Only a picture can, or a comparison of numbers.",
+)
 
 
 def _number(level=3, block=1, first=1, place="0", way="input"):
@@ -60,7 +183,7 @@ original_block = Write(
         "Count on paper: entry 0 is conv_in, then block, block, halving, block, block, halving, "
         "...",
         "Each level before this one takes three entries. `name.split('.')` gives the two numbers.",
-        "The number is 3 times the level, plus the block, plus 1 for conv_in.",
+        "Where does level 0, block 0 stand, and why not at entry 0? Add that to your count.",
     ],
     praise="The original file counts the layers of the whole way down.",
 )
@@ -130,7 +253,7 @@ conv_operations = Write(
         "How many numbers does the layer put out? And what does each of them take?",
         "It puts out outputs x side x side numbers. Each is a sum over 3 x 3 places of all "
         "`inputs` channels.",
-        "2 * 9 * inputs * outputs * side**2",
+        "A term of such a sum is a product that is added: two operations.",
     ],
     praise="So 320 channels at 64 x 64 are as much work as 1,280 at 16 x 16, with a sixteenth of "
     "the weights.",
@@ -194,7 +317,7 @@ score_memory = Write(
         "How many places have latents of 512 x 512 pixels? How many numbers is a table of all "
         "pairs of them?",
         "A table a head, and for two pictures.",
-        "2 * heads * (height // 8 * (width // 8)) ** 2 * size",
+        "Height and width shrink by 8 each; a table of all pairs has the square of the places.",
     ],
     praise="Twice as high and wide is sixteen times as much: hence the fused kernel.",
 )
@@ -264,7 +387,7 @@ stable_times = Write(
     hints=[
         "First make the times that count up: 2, 2 + step, 2 + 2 * step, ... `steps` of them.",
         "A list turned round is times[::-1]. Then add the end.",
-        "[2 + T // steps * i for i in range(steps)][::-1] + [1]",
+        "For T = 1000 and 4 steps: [752, 502, 252, 2, 1].",
     ],
     praise="Start at another time, and the published weights draw another picture.",
 )

@@ -30,6 +30,10 @@ WRONG = {
             ),
         ),
     ],
+    "elbo_loss": [
+        ("batch", lambda x, back, kl: ((back - x) ** 2).sum() + kl.sum()),
+        ("price", lambda x, back, kl: ((back - x) ** 2).flatten(1).sum(1).mean() - kl.mean()),
+    ],
     "decibels": [
         ("0.1 times", lambda images, originals: torch.log10(4 / _errors(images, originals))),
         (
@@ -70,7 +74,28 @@ def _in_unit_range(images, originals):
     )
 
 
+def _elbo_pixel_by_pixel(x, back, kl):
+    found = [sum((a - b) ** 2 for a, b in zip(*each, strict=True)) for each in _lists(x, back)]
+    return (sum(found) + sum(kl.tolist())) / len(x)
+
+
+def _lists(*images):
+    return list(zip(*(image.double().flatten(1).tolist() for image in images), strict=True))
+
+
+def _minus_log_likelihood(x, back, kl):
+    """Of a decoder with 2 s^2 = 1: its log density, without the constant, and the KL."""
+    from torch.distributions import Normal
+
+    decoder = Normal(back.double(), 0.5**0.5)
+    constant = decoder.log_prob(back.double())
+    return ((constant - decoder.log_prob(x.double())).flatten(1).sum(1) + kl).mean()
+
+
 RIGHT = {
+    "heavy_kl": ["one picture", "One picture "],
+    "after_a_minute": ["pca", "PCA"],
+    "elbo_loss": [_elbo_pixel_by_pixel, _minus_log_likelihood],
     "draw_latents": [
         lambda mean, log_var, noise: torch.addcmul(mean, log_var.exp().sqrt(), noise),
         lambda mean, log_var, noise: noise.double() * math.e ** (log_var.double() / 2) + mean,

@@ -7,6 +7,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 WRONG = {
+    "renamed": [
+        ("queries and keys", lambda name: _others(name, {"q": "to_k", "k": "to_q", "v": "to_v"})),
+        ("stay", lambda name: name),
+    ],
     "original_block": [
         ("right in", lambda name: _entry(name, lambda i, j: 3 * i + 1)),
         ("yours is", lambda name: _entry(name, lambda i, j: 3 * i + j + 2)),
@@ -25,6 +29,10 @@ WRONG = {
         ("these are the right numbers", lambda T, steps: [1, *_times(T, steps)]),
     ],
 }
+
+
+def _others(name, ours):
+    return ".".join((ours | {"o": "to_out"}).get(part, part) for part in name.split("."))
 
 
 def _entry(name, number):
@@ -65,7 +73,18 @@ def _counted_out(height, width, heads, size):
     return sum(size * places * places for _ in range(2 * heads)) * 1.0
 
 
+def _part_by_part(name):
+    ours = {"q": "to_q", "k": "to_k", "v": "to_v", "o": "to_out"}
+    return ".".join(ours.get(part, part) for part in name.split("."))
+
+
 RIGHT = {
+    "place_of_work": ["shallow", "Shallow"],
+    "fused_memory": ["a tenth", " A tenth"],
+    "renamed": [
+        _part_by_part,
+        lambda name: re.sub(r"\.([qkv])\.", r".to_\1.", name).replace(".o.", ".to_out."),
+    ],
     "original_block": [_by_expression, _counted],
     "conv_operations": [
         lambda inputs, outputs, side: side * side * sum(2 * inputs for _ in range(9 * outputs)),
