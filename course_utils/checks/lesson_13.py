@@ -85,7 +85,7 @@ strength_times = Write(
     hints=[
         "n + 1 timesteps make n steps. How many of them are made?",
         "int(strength * steps) are made, and they are the last ones.",
-        "timesteps[steps - int(strength * steps):]",
+        "A slice that begins at index i leaves out the first i. How many steps are not made?",
     ],
     praise="Half the strength is half the work, too.",
 )
@@ -184,7 +184,7 @@ known_put_back = Write(
     hints=[
         "Both parts must have the same amount of noise. Which time has `drawn` reached?",
         "Lesson 04's forward_jump brings `known` from the clean picture to time s.",
-        "torch.where(new, drawn, forward_jump(known, noise, s, schedule))",
+        "`torch.where` picks, number by number, from one of two tensors.",
     ],
     praise="At s = 0 no noise is left, and the known part is what it was.",
 )
@@ -277,7 +277,7 @@ context_between = Write(
     hints=[
         "torch.linspace(0, 1, number) are the shares of `second`.",
         "shares[:, None, None] has two more dimensions, and multiplies L x width numbers.",
-        "(1 - shares) * first + shares * second",
+        "At share 0 all is `first`, at share 1 all is `second`: what does each get in between?",
     ],
     praise="For the U-Net a sentence is numbers, and between numbers there is always more.",
 )
@@ -366,7 +366,7 @@ noise_between = Write(
     hints=[
         "For independent noises a * first + b * second has the variance a^2 + b^2.",
         "cos^2 + sin^2 = 1, whatever the angle.",
-        "The angle is share * pi / 2; `first` takes its cosine, `second` its sine.",
+        "At angle 0 there is only `first`, at pi / 2 only `second`. Which takes the cosine?",
     ],
     praise="The sum of squares stays 1, so it is standard normal all the way.",
 )

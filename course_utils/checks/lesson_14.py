@@ -60,7 +60,7 @@ original_block = Write(
         "Count on paper: entry 0 is conv_in, then block, block, halving, block, block, halving, "
         "...",
         "Each level before this one takes three entries. `name.split('.')` gives the two numbers.",
-        "The number is 3 times the level, plus the block, plus 1 for conv_in.",
+        "Where does level 0, block 0 stand, and why not at entry 0? Add that to your count.",
     ],
     praise="The original file counts the layers of the whole way down.",
 )
@@ -130,7 +130,7 @@ conv_operations = Write(
         "How many numbers does the layer put out? And what does each of them take?",
         "It puts out outputs x side x side numbers. Each is a sum over 3 x 3 places of all "
         "`inputs` channels.",
-        "2 * 9 * inputs * outputs * side**2",
+        "A term of such a sum is a product that is added: two operations.",
     ],
     praise="So 320 channels at 64 x 64 are as much work as 1,280 at 16 x 16, with a sixteenth of "
     "the weights.",
@@ -194,7 +194,7 @@ score_memory = Write(
         "How many places have latents of 512 x 512 pixels? How many numbers is a table of all "
         "pairs of them?",
         "A table a head, and for two pictures.",
-        "2 * heads * (height // 8 * (width // 8)) ** 2 * size",
+        "Height and width shrink by 8 each; a table of all pairs has the square of the places.",
     ],
     praise="Twice as high and wide is sixteen times as much: hence the fused kernel.",
 )
@@ -264,7 +264,7 @@ stable_times = Write(
     hints=[
         "First make the times that count up: 2, 2 + step, 2 + 2 * step, ... `steps` of them.",
         "A list turned round is times[::-1]. Then add the end.",
-        "[2 + T // steps * i for i in range(steps)][::-1] + [1]",
+        "For T = 1000 and 4 steps: [752, 502, 252, 2, 1].",
     ],
     praise="Start at another time, and the published weights draw another picture.",
 )
