@@ -66,7 +66,8 @@ def spaced_timesteps(spacing: str, T: int, steps: int) -> list[int]:
     """Timesteps from noise to picture, by the name of their spacing.
 
     "trailing", "linspace" and "leading" are the functions above; "stable_diffusion" is Stable
-    Diffusion's own: leading, with offset 1 and end 1. Raises ValueError for another name.
+    Diffusion's own: leading, with offset 1 and end 1. Raises ValueError for another name, and for
+    "karras": that needs the schedule, and `karras_timesteps` takes it.
     """
     spacings = {
         "trailing": trailing_timesteps,
@@ -75,7 +76,8 @@ def spaced_timesteps(spacing: str, T: int, steps: int) -> list[int]:
         "stable_diffusion": partial(leading_timesteps, offset=1, end=1),
     }
     if spacing not in spacings:
-        raise ValueError(f"spacing is one of {', '.join(spacings)}; not {spacing!r}.")
+        others = "with a schedule, call karras_timesteps"
+        raise ValueError(f"spacing is one of {', '.join(spacings)} ({others}); not {spacing!r}.")
     return spacings[spacing](T, steps)
 
 
