@@ -34,7 +34,7 @@ class Pose(NamedTuple):
 POSES = (
     Pose("smiling"),
     Pose("waving", arms=(50, -40), mouth="open", tilt=-8, place=(0, 1), scale=0.95),
-    Pose("sleeping", arms=(-70, -70), eyes="closed", mouth="small", tilt=20, place=(1, 0)),
+    Pose("sleeping", arms=(-70, -70), eyes="closed", mouth="small", tilt=20, place=(-1, 0)),
     Pose("jumping", arms=(35, 35), mouth="open", scale=0.82, place=(1, -5), mirrored=True),
     Pose("winking", arms=(-60, -10), eyes="wink", tilt=10, scale=0.9, place=(4, 0), mirrored=True),
 )

@@ -17,7 +17,7 @@ from course_utils.data import emoji
 
 STYLE = "fxemoji"
 SHEET, INDEX = "fxemoji.webp", "fxemoji.json"
-INDEX_SHA256 = "24eaa989ccb1185da5371680a88f95cdb1f032c9ba44c65e9246dc1f172f971c"
+INDEX_SHA256 = "fe99964141b5dfea59e9943f7b3ada206dcb6b244ea0c5671e9f7b5e5643aae3"
 """The digest of data/emoji/fxemoji.json, which holds that of the sheet."""
 
 LEARNED = 60
