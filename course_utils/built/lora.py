@@ -76,9 +76,10 @@ def add_lora(
 ) -> dict[str, LoRALinear]:
     """Freeze a model, and put a LoRALinear in the place of each layer whose name ends as `pattern`.
 
-    Returns these by their names: they are the LoRA, and their A and B are all that can learn.
-    pattern: a regular expression; "" fits every linear layer and convolution. Called again, it adds
-    a second LoRA beside the first, which is frozen. Raises ValueError where the pattern fits none.
+    Returns these by their names: they are the LoRA, and their A and B are all that can learn. Of
+    Stable Diffusion, model is `networks(...)`, as the text encoder must be frozen too. pattern: a
+    regular expression; "" fits every linear layer and convolution. Called again, it adds a second
+    LoRA beside the first, which is frozen. Raises ValueError where the pattern fits none.
     """
     names = [name for name in lora_places(model) if re.search(f"(?:{pattern})$", name)]
     _check_found(names, pattern, model)
