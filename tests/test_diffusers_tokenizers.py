@@ -9,8 +9,8 @@ from transformers import CLIPTokenizer
 
 from course_utils import ROOT, diffusers_format
 from course_utils.built import text_to_image
+from course_utils.built.textual_inversion import EnlargedEmbedding, EnlargedTokenizer
 from course_utils.diffusers_format import load_pipeline, save_pipeline
-from course_utils.diffusers_format.added_words import EnlargedText, EnlargedTokenizer
 from tests.test_pipeline import seeded, small_pipeline
 
 WORDS = ["<cat-toy>", "<cat-toy>_1", "<Møde>"]
@@ -135,9 +135,8 @@ def enlarged():
     ids = {word: first + i for i, word in enumerate(WORDS)}
     pipe.tokenizer = EnlargedTokenizer(pipe.tokenizer, ids)
     new = torch.randn(3, 32, generator=seeded(5))
-    rows = torch.cat([pipe.text_encoder.token_embedding.weight.data, new])
-    pipe.text_encoder.token_embedding = torch.nn.Embedding.from_pretrained(rows)
-    pipe.text_encoder = EnlargedText(pipe.text_encoder, pipe.tokenizer.end)
+    table = pipe.text_encoder.token_embedding
+    pipe.text_encoder.token_embedding = EnlargedEmbedding(table, new)
     return pipe
 
 

@@ -8,11 +8,24 @@ from course_utils.built.diffusion import diffusion_loss, loss_weight, predict
 from course_utils.built.digit_unet import DigitUNet
 from course_utils.built.ema import EMA
 from course_utils.built.encoder_decoder import EncoderDecoder
+from course_utils.built.finetune import caption_loss, networks, prior_preservation_loss
 from course_utils.built.forward import forward_jump, forward_step
 from course_utils.built.frechet import frechet_distance
 from course_utils.built.guidance import cfg_denoiser, classifier_free_guidance, drop_cond
 from course_utils.built.ideal_denoiser import conditional_mean
 from course_utils.built.inpaint import inpaint, renoise, repaint, shrink_mask
+from course_utils.built.lora import (
+    ATTENTION,
+    LoRALinear,
+    add_lora,
+    count_trainable,
+    lora_places,
+    low_rank,
+    merge_lora,
+    remove_lora,
+    scale_lora,
+    unmerge_lora,
+)
 from course_utils.built.noise import mix_noise, remove_noise
 from course_utils.built.parameterization import from_x0, to_x0
 from course_utils.built.pipeline import (
@@ -47,6 +60,12 @@ from course_utils.built.schedule import (
     sigmoid_betas,
 )
 from course_utils.built.stable_diffusion import StableDiffusion, get_timesteps, prepare_latents
+from course_utils.built.textual_inversion import (
+    EnlargedEmbedding,
+    EnlargedTokenizer,
+    add_word,
+    vector_of,
+)
 from course_utils.built.timestep_embedding import TimestepEmbedding, timestep_embedding
 from course_utils.built.timesteps import (
     karras_timesteps,
@@ -100,6 +119,7 @@ from course_utils.built.vae import (
 )
 
 __all__ = [
+    "ATTENTION",
     "Attention",
     "AttentionBlock",
     "AutoencoderKL",
@@ -119,8 +139,11 @@ __all__ = [
     "END",
     "Encoder",
     "EncoderDecoder",
+    "EnlargedEmbedding",
+    "EnlargedTokenizer",
     "FONTS",
     "GEGLU",
+    "LoRALinear",
     "MidBlock",
     "NoiseSchedule",
     "PlainUNet",
@@ -143,11 +166,14 @@ __all__ = [
     "VAEBlock",
     "VAEMidBlock",
     "WORD_END",
+    "add_lora",
+    "add_word",
     "apply_merges",
     "at",
     "attention",
     "build_vocab",
     "byte_symbols",
+    "caption_loss",
     "causal_mask",
     "cfg_denoiser",
     "channels_last",
@@ -156,6 +182,7 @@ __all__ = [
     "conditional_mean",
     "contrastive_loss",
     "cosine_betas",
+    "count_trainable",
     "ddim_step",
     "ddpm_step",
     "denoising_loss",
@@ -180,24 +207,31 @@ __all__ = [
     "linear_betas",
     "linspace_timesteps",
     "load_tokenizer",
+    "lora_places",
     "loss_weight",
+    "low_rank",
+    "merge_lora",
     "merge_pair",
     "mix_noise",
     "modulate",
+    "networks",
     "posterior",
     "posterior_terms",
     "predict",
     "prepare_latents",
     "preview",
+    "prior_preservation_loss",
     "quadratic_betas",
     "ramp",
     "recorded_maps",
+    "remove_lora",
     "remove_noise",
     "renoise",
     "repaint",
     "sample",
     "sample_latents",
     "save_tokenizer",
+    "scale_lora",
     "scaled_linear_betas",
     "shrink_mask",
     "sigma_at",
@@ -212,8 +246,10 @@ __all__ = [
     "trailing_timesteps",
     "train",
     "unet_blocks",
+    "unmerge_lora",
     "vae_loss",
     "vae_resnets",
+    "vector_of",
     "warn_of_cut",
     "word_symbols",
 ]

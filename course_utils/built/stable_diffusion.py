@@ -115,7 +115,7 @@ def _check_parts(
     tokenizer: Tokenizer, text_encoder: nn.Module, unet: nn.Module, vae: nn.Module
 ) -> None:
     """Raise ValueError where these can't work together."""
-    words = text_encoder.token_embedding.num_embeddings
+    words = len(text_encoder.token_embedding.weight)
     positions = text_encoder.position_embedding.num_embeddings
     if len(tokenizer.vocab) != words or tokenizer.length > positions:
         raise ValueError(

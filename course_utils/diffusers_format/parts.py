@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from course_utils.built.clip import CLIPText
 from course_utils.built.schedule import NoiseSchedule
+from course_utils.built.textual_inversion import EnlargedEmbedding
 from course_utils.built.unet import UNet
 from course_utils.built.vae import AutoencoderKL
 from course_utils.diffusers_format import configs, names, schedules
@@ -27,10 +28,20 @@ TEXT_WEIGHTS = "model.safetensors"
 
 def save_network(path: Path, config: dict, model: nn.Module, rules: names.Rules, notes: dict):
     """Write config.json, and the weights under the names that the rules make."""
-    theirs = names.name_map(model.state_dict(), rules)
-    weights = {theirs[name]: weight for name, weight in model.state_dict().items()}
+    state = one_table(model)
+    theirs = names.name_map(state, rules)
+    weights = {theirs[name]: weight for name, weight in state.items()}
     tensors.write_tensors(path, weights, format="pt", **notes)  # transformers asks for "format"
     write_json(path.parent / "config.json", config)
+
+
+def one_table(model: nn.Module) -> dict[str, Tensor]:
+    """A network's weights; a text encoder's table and the rows of new words are one tensor."""
+    table = getattr(model, "token_embedding", None)
+    if not isinstance(table, EnlargedEmbedding):
+        return model.state_dict()
+    state = {n: t for n, t in model.state_dict().items() if not n.startswith("token_embedding.")}
+    return {"token_embedding.weight": table.weight.detach()} | state
 
 
 def load_network(

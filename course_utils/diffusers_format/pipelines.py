@@ -8,9 +8,9 @@ from torch import nn
 
 from course_utils.built.clip import CLIPText
 from course_utils.built.stable_diffusion import StableDiffusion
+from course_utils.built.textual_inversion import EnlargedEmbedding
 from course_utils.built.tokenizer import Tokenizer
 from course_utils.diffusers_format import parts
-from course_utils.diffusers_format.added_words import EnlargedText
 from course_utils.diffusers_format.config_files import read_json, write_json
 from course_utils.diffusers_format.published import load_original, single_file
 from course_utils.diffusers_format.tokenizers import load_tokenizer, save_tokenizer
@@ -132,4 +132,8 @@ def fit_words(text: CLIPText, tokenizer: Tokenizer) -> CLIPText:
         text.token_embedding = nn.Embedding.from_pretrained(
             text.token_embedding.weight.data[:words], freeze=False
         )
-    return EnlargedText(text, tokenizer.end) if hasattr(tokenizer, "words") else text
+    if hasattr(tokenizer, "words"):
+        rows, plain = text.token_embedding.weight.data, len(tokenizer.plain.vocab)
+        table = nn.Embedding.from_pretrained(rows[:plain])
+        text.token_embedding = EnlargedEmbedding(table, rows[plain:])
+    return text

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from course_utils.built import tokenizer as built_tokenizer
+from course_utils.built.textual_inversion import EnlargedTokenizer
 from course_utils.built.tokenizer import END, START, WORD_END, Tokenizer
-from course_utils.diffusers_format.added_words import EnlargedTokenizer, added_words
+from course_utils.diffusers_format.added_words import added_words
 from course_utils.diffusers_format.config_files import read_json, write_json
 from course_utils.io import files
 from course_utils.io.tensor_files import damaged
