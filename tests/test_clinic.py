@@ -28,7 +28,7 @@ def test_each_bug_has_one_patient_and_the_order_tells_nothing():
     with pytest.raises(ValueError, match="numbered 1 to 16"):
         ward.admit(17)
     with pytest.raises(ValueError, match="no data"):
-        ward.data("faces")
+        ward.data("sprites")
 
 
 def test_the_file_is_small_and_whole(charts):
@@ -36,7 +36,7 @@ def test_the_file_is_small_and_whole(charts):
     assert [*charts] == [*ward.NUMBERS, *ward.HEALTHY]
     for name, chart in charts.items():
         assert chart.samples.dtype == torch.uint8 and len(chart.samples) == 16
-        assert len(chart.losses) == len(chart.gradients) == build_clinic.STEPS
+        assert len(chart.losses) == len(chart.gradients) in (150, 300)
         assert len(chart.by_t) == 10 and chart.losses.isfinite().all()
         assert (chart.finite < 1) == (NAMES.get(name) == "nan_in_half")
 
@@ -44,7 +44,7 @@ def test_the_file_is_small_and_whole(charts):
 @pytest.mark.parametrize("name", ["digits", 14, 11])
 def test_the_file_is_what_the_code_makes(name, charts):
     """A few steps of the same run; on another processor the losses differ a little."""
-    ema, losses, gradients = build_clinic.fit(ward.admit(name), steps=4)
+    _, losses, gradients = build_clinic.fit(ward.admit(name), build_clinic.STEPS, steps=4)
     assert torch.allclose(losses, charts[name].losses[:4], rtol=0.05)
     assert torch.allclose(gradients, charts[name].gradients[:4], rtol=0.2)
     others = [chart.losses[:4] for other, chart in charts.items() if other in (5, 12)]
@@ -127,9 +127,13 @@ def test_what_the_doctor_finds_in_code_of_other_habits():
 
 @pytest.mark.parametrize("number", ward.NUMBERS)
 def test_the_doctor_on_the_ward(number):
-    """It finds the twelve marked bugs in the patients, too; and in the other four nothing."""
+    """It finds the marked bugs before any training, but that of the average, which shows after it.
+
+    And latents that are not scaled, though no test is meant for them: they lie beyond any range.
+    """
     patient = signs.as_patient(ward.admit(number))
-    ill = [f.test for f in (test(patient) for test in doctor.TESTS) if f.well is False]
+    with torch.random.fork_rng(), torch.no_grad():
+        ill = [f.test for f in (test(patient) for test in doctor.TESTS) if f.well is False]
     marked = [field.name for field in dataclasses.fields(Bugs)][:12]
-    if NAMES[number] != "ema_not_updated":  # which shows after training alone
-        assert bool(ill) == (NAMES[number] in marked), ill
+    found = {*marked, "latents_not_scaled"} - {"ema_not_updated"}
+    assert bool(ill) == (NAMES[number] in found), ill

@@ -45,6 +45,8 @@ SYMMETRIC = {
     ("conv_operations", "`inputs` and `outputs` are exchanged."),
     ("score_memory", "`height` and `width` are exchanged."),
     ("score_memory", "`heads` and `size` are exchanged."),
+    ("x0_of_v", "`out` and `noise_std` are exchanged."),
+    ("x0_of_v", "`xt` and `signal` are exchanged."),
 }
 """Slips that change nothing."""
 

@@ -103,7 +103,7 @@ def _negative(patient: doctor.Patient) -> float:
 SIGNS = (
     Sign("the smallest number of the training data is {:.1f}", lambda p, c: p.data[0].min(), 0.3),
     Sign("the training data have a std of {:.1f}", lambda p, c: p.data[0].std(), 0.4),
-    Sign("in the data the red sprites have {:+.1f} more red than blue", _redder, 0.2),
+    Sign("in the data the zeros have {:+.1f} more red than blue", _redder, 0.2),
     Sign("the variance of x_t falls to {:.2f} at some t", _least_variance, 0.2),
     Sign("the noise has kurtosis {:.1f}", _kurtosis, 0.3),
     Sign("the signal's factor at T is {:.2f}", lambda p, c: p.schedule.signal[-1], 0.1),
@@ -130,7 +130,8 @@ FROM_THE_CODE = 15
 @cache
 def signs(number: int | str) -> tuple[float, ...]:
     """The values of all SIGNS of a patient, or of a healthy run."""
-    parts, chart = ward.admit(number), ward.charts()[number]
+    parts = ward.admit(number)
+    chart = ward.charts()["digits" if number == "latents" else number]
     with torch.random.fork_rng(), torch.no_grad():
         return tuple(float(sign.measure(parts, chart)) for sign in SIGNS)
 

@@ -7,7 +7,7 @@ their runs: `python -m tools.build_clinic` makes the file. Whoever reads on lear
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import NamedTuple
 
@@ -15,14 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from course_utils import ROOT, diffusers_format
+from course_utils import ROOT
 from course_utils.built.digit_unet import DigitUNet
 from course_utils.built.ema import EMA
 from course_utils.built.schedule import NoiseSchedule
 from course_utils.checks import clinic
 from course_utils.checks.clinic import Bugs
-from course_utils.data import datasets, emoji, sprites
-from course_utils.evaluation.scores import CHECKPOINTS
+from course_utils.data import datasets
 from course_utils.io import tensors
 
 FILE = ROOT / "data" / "clinic.safetensors"
@@ -31,59 +30,50 @@ NAMES = tuple(bug.name for bug in fields(Bugs))
 
 _ORDER = random.Random(1).sample(NAMES, len(NAMES))
 NUMBERS = range(1, len(NAMES) + 1)
-HEALTHY = "digits", "sprites", "latents"
-"""What a run may be trained on; there is a healthy run of each."""
-
 DIGITS = 0, 1, 4, 7  # which of MNIST's, each with its place here as its label
+KINDS = "digits", "colours", "latents"
+"""What a run may be trained on. Healthy latents, times their factor, are the digits."""
+HEALTHY = KINDS[:2]
+ASKED = torch.arange(16) % len(DIGITS)
+"""The labels of the sixteen samples: 0, 1, 4, 7 in each row of four."""
+
+TINTS = torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0.3, 1]])  # red, yellow, green, blue
 STEPS = 50  # of sampling
-SHRINK = 0.18215  # Stable Diffusion's factor: its VAE makes latents with a std of about 5.5
+FACTOR = 0.1  # of the latents: theirs have a std of 6, those of Stable Diffusion's VAE 5.5
 
 
 @dataclass(frozen=True)
 class Data:
     """Pictures as they lie in memory, right in every way, and what each is of.
 
-    factor: what the network wants them multiplied by. labels: of 0..9. limit: where the sampler
-    cuts off its estimates of x0. show: makes pictures N x 1 or 3 x H x W of what was drawn.
+    labels: 0..3. factor: what the network wants the pictures multiplied by. limit: where the
+    sampler cuts off its estimates of x0.
     """
 
     images: Tensor
     labels: Tensor
-    asked: Tensor
     factor: float = 1.0
     limit: float = 1.0
-    show: Callable[[Tensor], Tensor] = field(default=lambda x: x, repr=False)
 
 
 @cache
 def data(kind: str) -> Data:
-    """The pictures of a kind of HEALTHY: digits, 12 x 12; sprites, 16 x 16; latents, 12 x 8 x 8."""
-    if kind == "digits":
-        images, labels = datasets.mnist()
-        chosen = torch.isin(labels, torch.tensor(DIGITS)).nonzero().flatten()[:8000]
-        small = avg_pool2d(images[chosen], 2)[..., 1:-1, 1:-1]  # MNIST's digits leave a wide rim
-        places = torch.tensor([DIGITS.index(label) for label in labels[chosen]])
-        return Data(small, places, torch.arange(16) % len(DIGITS))
-    if kind == "sprites":
-        images, _, drawn = datasets.sprites("all")
-        chosen = [i for i, sprite in enumerate(drawn) if sprite[2:] == ("big", "none", "right")]
-        labels = [sprites.COLOURS.index(drawn[i].colour) for i in chosen]
-        return Data(images[chosen], torch.tensor(labels), torch.arange(16) % 8)
-    if kind != "latents":
-        raise ValueError(f"There is no data {kind!r} in the clinic: take one of {HEALTHY}.")
-    images, _, drawn = datasets.emoji(64, "all", categories=[emoji.CATEGORIES[0]])
-    faces = [i for i, drawing in enumerate(drawn) if "face" in drawing.concept]
-    labels = torch.tensor([emoji.STYLES.index(drawn[i].style) for i in faces])
-    pipe = diffusers_format.load_pipeline(CHECKPOINTS / "emoji")
-    # The course's VAE gives latents of std 1.2: as they are, they would hardly miss a factor.
-    return Data(
-        pipe.to_latents(images[faces]) / SHRINK,
-        labels,
-        torch.arange(16) % 4,
-        factor=SHRINK,
-        limit=math.inf,
-        show=lambda latents: avg_pool2d(pipe.decode(latents), 2),
-    )
+    """The pictures of a kind of KINDS: N x 1 x 12 x 12, and N x 3 x 12 x 12 of colours.
+
+    Latents are the digits ten times as large, which is what a very simple VAE makes of them, and
+    have no range to be cut off at. Raises ValueError for another kind.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"There is no data {kind!r} in the clinic: take one of {KINDS}.")
+    images, labels = datasets.mnist()
+    chosen = torch.isin(labels, torch.tensor(DIGITS)).nonzero().flatten()[:8000]
+    labels = torch.tensor([DIGITS.index(label) for label in labels[chosen]])
+    images = avg_pool2d(images[chosen], 2)[..., 1:-1, 1:-1]  # MNIST's digits leave a wide rim
+    if kind == "latents":
+        return Data(images / FACTOR, labels, FACTOR, math.inf)
+    if kind == "colours":
+        images = (images + 1) * TINTS[labels][:, :, None, None] - 1
+    return Data(images, labels)
 
 
 class Parts(NamedTuple):
@@ -107,7 +97,7 @@ def kind_of(bugs: Bugs) -> str:
     """The data on which a bug is shown."""
     if bugs.latents_not_scaled:
         return "latents"
-    return "sprites" if bugs.channels_swapped else "digits"
+    return "colours" if bugs.channels_swapped else "digits"
 
 
 def parts(bugs: Bugs, kind: str, seed: int = 0) -> Parts:
@@ -121,7 +111,7 @@ def parts(bugs: Bugs, kind: str, seed: int = 0) -> Parts:
         clinic.loss_of(bugs, schedule),
         (clinic.prepare(bugs, given.images, given.factor), given.labels),
         schedule,
-        clinic.sampler_of(bugs, schedule, given.asked, steps=STEPS, limit=given.limit),
+        clinic.sampler_of(bugs, schedule, ASKED, steps=STEPS, limit=given.limit),
         clinic.guide_of(bugs),
         clinic.update_of(bugs),
     )
@@ -141,7 +131,7 @@ def bugs_of(number: int) -> Bugs:
 
 def admit(number: int | str) -> Parts:
     """The parts of a patient, 1 to 16, or of healthy code, such as "digits"."""
-    if number in HEALTHY:
+    if number in KINDS:
         return parts(Bugs(), number)
     return parts(bugs_of(number), kind_of(bugs_of(number)))
 

@@ -24,9 +24,8 @@ def _mixed(x0, eps, t, schedule, power=0.5):
     return alpha_bar**power * x0 + (1 - alpha_bar) ** power * eps, eps
 
 
-def _from_the_global_state(x0, t, generator, schedule):
-    torch.manual_seed(3)
-    return _mixed(x0, torch.randn_like(x0), t, schedule)
+def _without_roots(x0, t, generator, schedule):
+    return _mixed(x0, torch.randn(x0.shape, generator=generator), t, schedule, power=1)
 
 
 WRONG = {
@@ -40,7 +39,7 @@ WRONG = {
     ],
     "fresh_noise": [
         (None, _noise_of_another_shape),
-        (None, _from_the_global_state),
+        (None, _without_roots),
     ],
     "x0_of_v": [
         (None, lambda out, xt, signal, noise_std: signal * xt + (noise_std + signal) * out),
