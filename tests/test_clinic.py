@@ -127,13 +127,10 @@ def test_what_the_doctor_finds_in_code_of_other_habits():
 
 @pytest.mark.parametrize("number", ward.NUMBERS)
 def test_the_doctor_on_the_ward(number):
-    """It finds the marked bugs before any training, but that of the average, which shows after it.
-
-    And latents that are not scaled, though no test is meant for them: they lie beyond any range.
-    """
+    """It finds the marked bugs before any training, but that of the average."""
     patient = signs.as_patient(ward.admit(number))
     with torch.random.fork_rng(), torch.no_grad():
         ill = [f.test for f in (test(patient) for test in doctor.TESTS) if f.well is False]
     marked = [field.name for field in dataclasses.fields(Bugs)][:12]
-    found = {*marked, "latents_not_scaled"} - {"ema_not_updated"}
+    found = {*marked} - {"ema_not_updated"}
     assert bool(ill) == (NAMES[number] in found), ill

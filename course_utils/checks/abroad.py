@@ -122,10 +122,10 @@ class SelfAttention(nn.Module):
         self.unet = DigitUNet(width=16, deep=32)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        tokens = 100 * x.flatten(2).transpose(1, 2)  # N x HW x C
+        tokens = 300 * x.flatten(2).transpose(1, 2)  # N x HW x C
         energy = (tokens @ tokens.transpose(1, 2)) / math.sqrt(tokens.shape[2])
-        energy = torch.nan_to_num(energy, posinf=6e4, neginf=-6e4) / 1e3
-        return self.unet(x + (energy.softmax(2) @ tokens).transpose(1, 2).view_as(x) / 100, t, y)
+        energy = torch.nan_to_num(energy, posinf=6e4, neginf=-6e4) / 1e4
+        return self.unet(x + (energy.softmax(2) @ tokens).transpose(1, 2).view_as(x) / 300, t, y)
 
 
 def _examined(model: nn.Module, loss: Callable, sampler: Callable) -> list[Finding]:

@@ -122,9 +122,10 @@ SIGNS = (
     Sign("the samples' mean is {:+.2f}, from -1 to 1", lambda p, c: _pictures(c).mean(), 0.15),
     Sign("neighbouring pixels of the samples differ by {:.2f}", _roughness, 0.1),
 )
-"""The first fifteen are measured on the code, the others are read off the chart."""
+"""The first fifteen are measured on the code, the others are read off the chart. The last four
+depend on the data, too, and are compared among patients of the same data alone."""
 
-FROM_THE_CODE = 15
+COMPARED = 16
 
 
 @cache
@@ -147,7 +148,7 @@ def evidence(number: int, bug: str) -> tuple[list[str], list[str]]:
     seen, known, well, known_well = map(signs, (number, other, *kinds))
     for i, sign in enumerate(SIGNS):
         hallmark = known[i] - known_well[i]
-        if abs(hallmark) <= sign.counts or (i >= FROM_THE_CODE and kinds[0] != kinds[1]):
+        if abs(hallmark) <= sign.counts or (i >= COMPARED and kinds[0] != kinds[1]):
             continue
         here = seen[i] - well[i]
         alike = abs(here - hallmark) <= max(sign.counts, 0.3 * abs(hallmark))
