@@ -171,7 +171,7 @@ def _three_tensors(seed):
 
 x0_of_v = Repair(
     broken=_x0(lambda s, n: 1 / s, lambda s, n: -n / s),
-    symptom="The loss is fine, and the samples are flat and grey: nothing like what was learned.",
+    symptom="The loss is fine, and the samples are hard and broken.",
     right=_x0(lambda s, n: s, lambda s, n: -n),
     cases=lambda: [(*_three_tensors(1), 0.8, 0.6), (*_three_tensors(2), 0.28, 0.96)],
     mistakes=[
