@@ -1,9 +1,9 @@
 """What learners get wrong is refused and named, and what they get right in their own way is not.
 
-`wrong_answers/lesson_NN.py` has what neither an exercise's own mistakes nor the table make:
-WRONG[exercise] has pairs of a word that the reply must have and the answer, RIGHT[exercise] right
-answers that are written differently. The word is None for the few answers that are refused without
-their mistake being named.
+`wrong_answers/lesson_NN.py`, or `beside_NAME.py`, has what neither an exercise's own mistakes nor
+the table make: WRONG[exercise] has pairs of a word that the reply must have and the answer,
+RIGHT[exercise] right answers that are written differently. The word is None for the few answers
+that are refused without their mistake being named.
 """
 
 import copy
@@ -20,7 +20,8 @@ from course_utils.checks.engine.compare import Stopped, all_close, as_array
 from course_utils.checks.engine.diagnosis import names_of
 from course_utils.checks.engine.table import slips
 
-LESSONS = [importlib.import_module(f"tests.wrong_answers.lesson_{i:02}") for i in range(15)]
+NAMES = [*(f"lesson_{i:02}" for i in range(15)), "beside_clinic"]
+LESSONS = [importlib.import_module(f"tests.wrong_answers.{name}") for name in NAMES]
 WRONG = {name: pairs for lesson in LESSONS for name, pairs in lesson.WRONG.items()}
 RIGHT = {name: answers for lesson in LESSONS for name, answers in lesson.RIGHT.items()}
 WITH_RIGHT = [name for name, exercise in checks.EXERCISES.items() if hasattr(exercise, "right")]
@@ -45,6 +46,8 @@ SYMMETRIC = {
     ("conv_operations", "`inputs` and `outputs` are exchanged."),
     ("score_memory", "`height` and `width` are exchanged."),
     ("score_memory", "`heads` and `size` are exchanged."),
+    ("x0_of_v", "`out` and `noise_std` are exchanged."),
+    ("x0_of_v", "`xt` and `signal` are exchanged."),
 }
 """Slips that change nothing."""
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from course_utils.built.digit_unet import DigitUNet
 from course_utils.built.posterior import posterior
 from course_utils.built.schedule import NoiseSchedule, linear_betas
+from course_utils.built.timesteps import trailing_timesteps
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,17 @@ def prepare(bugs: Bugs, images: Tensor, factor: float = 1.0) -> Tensor:
 
 
 def loss_of(bugs: Bugs, schedule: NoiseSchedule, null: int = 10) -> Callable[..., Tensor]:
-    """The loss, as `train` calls it: loss(model, x0, labels, generator)."""
+    """The loss, as `train` calls it: loss(model, x0, labels, generator); t is drawn, or given."""
 
-    def loss(model: nn.Module, x0: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        t = torch.randint(1, schedule.T + 1, (len(x0),), generator=generator)
+    def loss(
+        model: nn.Module,
+        x0: Tensor,
+        labels: Tensor,
+        generator: torch.Generator,
+        t: Tensor | None = None,
+    ) -> Tensor:
+        if t is None:
+            t = torch.randint(1, schedule.T + 1, (len(x0),), generator=generator)
         draw = torch.rand if bugs.uniform_noise else torch.randn
         eps = draw(x0.shape, generator=generator)
         dropped = torch.rand(len(x0), generator=generator) < (0 if bugs.null_not_trained else 0.1)
@@ -94,22 +102,33 @@ def guide_of(bugs: Bugs) -> Callable[[Tensor, Tensor, float], Tensor]:
 
 
 def sampler_of(
-    bugs: Bugs, schedule: NoiseSchedule, labels: Tensor, w: float = 2.0
+    bugs: Bugs,
+    schedule: NoiseSchedule,
+    labels: Tensor,
+    w: float = 2.0,
+    steps: int | None = None,
+    limit: float = 1.0,
 ) -> Callable[[Callable, Tensor, torch.Generator], Tensor]:
-    """DDPM's sampler: sampler(model, x, generator), a picture for each label."""
+    """DDPM's sampler: sampler(model, x, generator), a picture for each label.
+
+    steps: how many, evenly spaced; all T by default. limit: estimates of x0 are cut off there.
+    """
     guide = guide_of(bugs)
+    timesteps = trailing_timesteps(schedule.T, steps or schedule.T)[::-1]  # 0, ..., T
+    alpha_bar = schedule.alpha_bar[timesteps]
+    spaced = NoiseSchedule(1 - alpha_bar[1:] / alpha_bar[:-1])
 
     def sampler(model: Callable, x: Tensor, generator: torch.Generator) -> Tensor:
-        for t in range(schedule.T, 0, -1):
-            told = torch.full((len(x),), t - 1)
+        for step in range(spaced.T, 0, -1):
+            told = torch.full((len(x),), timesteps[step] - 1)
             eps = guide(model(x, told, None), model(x, told, labels[: len(x)]), w)
-            x0 = (x - schedule.noise_std[t].float() * eps) / schedule.signal[t].float()
-            x0 = x0 if bugs.x0_not_clamped else x0.clamp(-1, 1)
-            mean, variance = posterior(x0, x, t, schedule)
+            x0 = (x - spaced.noise_std[step].float() * eps) / spaced.signal[step].float()
+            x0 = x0 if bugs.x0_not_clamped else x0.clamp(-limit, limit)
+            mean, variance = posterior(x0, x, step, spaced)
             std = variance.sqrt()
-            if bugs.noise_in_last_step and t == 1:
-                std = schedule.beta[t].sqrt().float()
-            x = mean + std * torch.randn(x.shape, generator=generator)
+            if bugs.noise_in_last_step and step == 1:
+                std = spaced.beta[step].sqrt().float()
+            x = mean + std * torch.randn(x.shape, generator=generator).to(x.dtype)
         return x
 
     return sampler

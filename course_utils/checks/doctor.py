@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 from course_utils.built.schedule import NoiseSchedule
 
 ACTIVATIONS = {"relu", "relu_", "silu", "gelu", "tanh", "sigmoid", "leaky_relu", "hardtanh"}
+ACTIVATIONS |= {"softplus", "exp", "abs", "square"}
 
 
 class Finding(NamedTuple):
@@ -140,7 +141,7 @@ class Hollow(Calls):
         return self.run(x, t, *cond, **named)
 
 
-def _noised(patient: Patient, number: int = 512) -> tuple[Tensor, Tensor, Tensor]:
+def noised(patient: Patient, number: int = 512) -> tuple[Tensor, Tensor, Tensor]:
     """What training shows the network: t, the picture's factor there, and the noise as added.
 
     The loss is called with grey 0 pictures and with white ones and the same seed: the difference is
@@ -164,8 +165,9 @@ def data_range(patient: Patient) -> Finding:
 
 
 def variance(patient: Patient) -> Finding:
-    _, signal, noise = _noised(patient)
-    total = signal**2 + noise.var(1)
+    t, signal, noise = noised(patient)
+    total = (signal**2 + noise.var(1))[t.expand(len(signal)).argsort()]
+    total = total.reshape(32, -1).mean(1)  # neighbours in t: small pictures have few numbers
     off = float((total - 1).abs().quantile(0.9))  # at most t a forgotten root does not show
     saw = f"at nine of ten t, signal^2 + noise variance is within {off:.2f} of 1"
     well = off < 0.15
@@ -174,7 +176,7 @@ def variance(patient: Patient) -> Finding:
 
 
 def gaussian(patient: Patient) -> Finding:
-    _, _, noise = _noised(patient)
+    _, _, noise = noised(patient)
     noise = noise[noise.std(1) > 1e-6]
     z = ((noise - noise.mean(1, keepdim=True)) / noise.std(1, keepdim=True)).flatten()
     kurtosis, shift = float((z**4).mean()), float((noise.mean(1) / noise.std(1)).mean().abs())
@@ -182,16 +184,25 @@ def gaussian(patient: Patient) -> Finding:
     return Finding("shape of the noise", abs(kurtosis - 3) < 0.4 and shift < 0.1, saw)
 
 
-def time_at_training(patient: Patient) -> Finding:
-    t, signal, _ = _noised(patient)
+def shift_of_t(patient: Patient) -> tuple[int, float]:
+    """By how many steps the noise is off the t that the network is told; and how badly that fits.
+
+    The second is the mean error of the picture's factor, if the noise is that of the best shift.
+    """
+    t, signal, _ = noised(patient)
     root = patient.schedule.signal.float()
     off = {}
     for shift in (-1, 0, 1):  # the network's t = 0 is the schedule's 1
         index = (t.round().long() + 1 + shift).clamp(0, patient.schedule.T)
         off[shift] = float((signal - root[index]).abs().mean())
     best = min(off, key=off.get)
-    if off[best] > 0.02:
-        saw = f"x_t does not follow this schedule at any count of t (off by {off[best]:.2f})"
+    return best, off[best]
+
+
+def time_at_training(patient: Patient) -> Finding:
+    best, off = shift_of_t(patient)
+    if off > 0.02:
+        saw = f"x_t does not follow this schedule at any count of t (off by {off:.2f})"
         return Finding("t at training", None, saw)
     saw = "the network is told the t whose noise it sees"
     if best:
@@ -199,17 +210,27 @@ def time_at_training(patient: Patient) -> Finding:
     return Finding("t at training", best == 0, saw)
 
 
-def time_embedding(patient: Patient) -> Finding:
+def fastest_wave(patient: Patient) -> float | None:
+    """The largest angle of a sine in the network, at the largest t that training shows it.
+
+    None where there is no sine.
+    """
+    last = noised(patient)[0].max().item()
     with Watch() as watch:
-        _look(patient, t=patient.schedule.T - 1)
-    if watch.angle is None:
+        look(patient, t=int(last) if last.is_integer() else last)
+    return watch.angle
+
+
+def time_embedding(patient: Patient) -> Finding:
+    angle = fastest_wave(patient)
+    if angle is None:
         return Finding("waves of t", None, "there is no sine of t in this network")
-    well = watch.angle > 6.3
-    saw = f"at the last t the fastest wave is at angle {watch.angle:.1f}"
+    well = angle > 6.3
+    saw = f"at the last t the fastest wave is at angle {angle:.1f}"
     return Finding("waves of t", well, saw + ("" if well else ": not once around; count t to T"))
 
 
-def _look(patient: Patient, t: int, model: nn.Module | None = None, dtype=None) -> Tensor:
+def look(patient: Patient, t: float, model: nn.Module | None = None, dtype=None) -> Tensor:
     """The network's prediction for two pictures of pure noise."""
     pictures, *rest = _batch(patient, 2)
     generator = torch.Generator().manual_seed(3)
@@ -220,25 +241,31 @@ def _look(patient: Patient, t: int, model: nn.Module | None = None, dtype=None) 
 
 def last_layer(patient: Patient) -> Finding:
     with Watch() as watch:
-        out = _look(patient, patient.schedule.T // 2)
+        out = look(patient, patient.schedule.T // 2)
     name = watch.activated.get(id(out), (None,))[0]
-    if name is None and float(out.min()) >= 0:
+    if name is None and float(out.min()) == 0:  # an untrained network may be above 0 by chance
         name = "something that lets no negative number through"
     saw = "nothing stands behind the last layer"
     return Finding("last layer", name is None, f"the last thing is {name}" if name else saw)
 
 
-def same_twice(patient: Patient) -> Finding:
+def difference_of_two(patient: Patient) -> float:
+    """By how much two outputs differ at most, the input being the same."""
     outs = []
     for number in (1, 2):
         torch.manual_seed(number)
-        outs.append(_look(patient, patient.schedule.T // 2))
-    off = float((outs[0] - outs[1]).abs().max())
+        outs.append(look(patient, patient.schedule.T // 2))
+    return float((outs[0] - outs[1]).abs().max())
+
+
+def same_twice(patient: Patient) -> Finding:
+    off = difference_of_two(patient)
     saw = f"the same input twice gives outputs that differ by {off:.2g}"
     return Finding("same twice", off < 1e-4, saw + ("" if off < 1e-4 else ": a layer is made anew"))
 
 
-def last_step(patient: Patient) -> Finding:
+def last_noise(patient: Patient) -> float:
+    """How much noise comes into the picture after the network's last word: a mean difference."""
     shape = (2, *patient.data[0].shape[1:])
     start = torch.randn(shape, generator=torch.Generator().manual_seed(4))
 
@@ -255,7 +282,11 @@ def last_step(patient: Patient) -> Finding:
 
     calls = run(None, 0)[1]
     one, other = (run(calls - 1, seed)[0] for seed in (1, 2))
-    off = float((one - other).abs().mean())
+    return float((one - other).abs().mean())
+
+
+def last_step(patient: Patient) -> Finding:
+    off = last_noise(patient)
     saw = "no noise is added after the network's last word"
     return Finding("last step", off < 1e-6, f"noise of {off:.2g} is added" if off >= 1e-6 else saw)
 
@@ -270,9 +301,8 @@ def guidance(patient: Patient) -> Finding:
     return Finding("guidance", not off, f"wrong at w = {off}: sign, or twice?" if off else saw)
 
 
-def null_trained(patient: Patient) -> Finding:
-    if len(patient.data) < 2:
-        return Finding("null conditioning", None, "the network has no conditioning")
+def share_of_null(patient: Patient) -> float:
+    """Which share of the network's inputs in training has the conditioning that says nothing."""
     seen = 0.0
     network = Hollow(patient.model)
     patient.loss(network, *_batch(patient, 512), _seeded(6))
@@ -282,18 +312,35 @@ def null_trained(patient: Patient) -> Finding:
         elif patient.null is not None:
             same = cond == torch.as_tensor(patient.null).to(cond)
             seen += float(same.reshape(len(cond), -1).all(1).float().mean())
-    share = seen / len(network.seen)
+    return seen / len(network.seen)
+
+
+def null_trained(patient: Patient) -> Finding:
+    if len(patient.data) < 2:
+        return Finding("null conditioning", None, "the network has no conditioning")
+    share = share_of_null(patient)
     return Finding("null conditioning", share > 0, f"{share:.0%} of training shows the null one")
 
 
 def half_precision(patient: Patient) -> Finding:
     half = copy.deepcopy(patient.model).half()
+
+    def seen(model: nn.Module, dtype: torch.dtype | None = None) -> Tensor:
+        torch.manual_seed(8)
+        return torch.stack([look(patient, t, model, dtype) for t in (0, patient.schedule.T - 1)])
+
     try:
-        outs = [_look(patient, t, half, torch.float16) for t in (0, patient.schedule.T - 1)]
+        outs = seen(half, torch.float16).float()
     except (RuntimeError, ValueError, NotImplementedError) as error:
         return Finding("half precision", None, f"it does not run: {str(error)[:60]}")
-    broken = sum(int((~out.isfinite()).sum()) for out in outs)
-    return Finding("half precision", broken == 0, f"{broken} numbers are nan or infinite")
+    broken = int((~outs.isfinite()).sum())
+    if broken:
+        return Finding("half precision", False, f"{broken} numbers are nan or infinite")
+    # An overflow that is cut off later leaves no trace but a wrong answer.
+    full = seen(patient.model).float()
+    off = float((outs - full).abs().mean() / full.std())
+    saw = f"it changes the output by {off:.1%}"
+    return Finding("half precision", off < 0.1, saw + ("" if off < 0.1 else ": what overflows?"))
 
 
 def average(patient: Patient) -> Finding:

@@ -8,8 +8,8 @@ from course_utils.checks.engine.record import place, solved
 __all__ = ["by_lesson", "place", "report", "solved"]
 
 
-def by_lesson() -> dict[int, dict[str, bool]]:
-    """Each lesson's exercises in its order, and whether they are solved."""
+def by_lesson() -> dict[int | str, dict[str, bool]]:
+    """Each lesson's exercises in its order, and whether they are solved; then those beside them."""
     right, lessons = solved(), {}
     for name, exercise in EXERCISES.items():
         lessons.setdefault(exercise.lesson, {})[name] = name in right
@@ -20,17 +20,21 @@ def report() -> str:
     """Lessons done, exercises right, and what to do next, as lines of text."""
     lessons = by_lesson()
     everything = [right for of_lesson in lessons.values() for right in of_lesson.values()]
-    done = sum(all(of_lesson.values()) for of_lesson in lessons.values())
+    numbered = [all(of.values()) for number, of in lessons.items() if isinstance(number, int)]
     lines = [
-        f"{done} of {len(lessons)} lessons done, {sum(everything)} of {len(everything)} exercises "
-        "right."
+        f"{sum(numbered)} of {len(numbered)} lessons done, "
+        f"{sum(everything)} of {len(everything)} exercises right."
     ]
     for number, of_lesson in lessons.items():
         marks = "".join("x" if right else "." for right in of_lesson.values())
-        lines.append(f"  lesson {number:02}  {marks}")
+        lines.append(f"  {_title(number):9}  {marks}")
     left = ((n, name) for n, of_lesson in lessons.items() for name in of_lesson)
-    following = next((f"{name}, lesson {n:02}" for n, name in left if not lessons[n][name]), None)
+    following = next((f"{name}, {_title(n)}" for n, name in left if not lessons[n][name]), None)
     return "\n".join([*lines, f"Next: {following}." if following else "All is done."])
+
+
+def _title(lesson: int | str) -> str:
+    return f"lesson {lesson:02}" if isinstance(lesson, int) else f"the {lesson}"
 
 
 def main() -> None:

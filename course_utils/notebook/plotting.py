@@ -114,6 +114,11 @@ def _canvas(pictures: list[np.ndarray], columns: int) -> tuple[np.ndarray, int]:
     return canvas, gap
 
 
+def montage(images: Sequence[Picture] | Picture, columns: int) -> np.ndarray:
+    """Pictures in rows on white, as one picture: uint8, H x W x 3. Raises as `image_grid` does."""
+    return _canvas(_list_of_pictures(images), columns)[0]
+
+
 def image_grid(
     images: Sequence[Picture] | Picture,
     titles: Sequence[str] | None = None,

@@ -22,13 +22,14 @@ class Exercise:
 
     hints:  shown one at a time by `hint()`, from a nudge to nearly the solution.
     praise: what a right answer is told, after "Right.".
-    name:   the exercise's name in the course; `checks` sets it. lesson: its lesson's number.
+    name:   the exercise's name in the course; `checks` sets it. lesson: its lesson's number, or the
+            name of a notebook beside the lessons.
     """
 
     hints: Sequence[str] = ()
     praise: str = ""
     name: str = ""
-    lesson: int | None = None
+    lesson: int | str | None = None
     _hints_shown: int = field(default=0, repr=False)
 
     def __call__(self, answer: Any) -> None:
