@@ -72,11 +72,11 @@ diagnoses = Diagnoses(
         ),
     ],
     hints=[
-        "Begin with those who can be told by their pictures: black ones, wrong colours, speckle on "
-        "fine shapes, shapes that are not what was asked for.",
-        "Then divide the rest by their loss: as the healthy one, stuck near 1, or lower than it "
-        "can be. Where the loss is healthy, look at what happens after training: the sampler, the "
-        "average of the weights, guidance.",
+        "Begin with those who can be told by their pictures: black ones, wrong colours, digits "
+        "other than those asked for, and a patient with both good samples and noise.",
+        "Then divide the rest by their loss: like the healthy one's, stuck above it, or below it. "
+        "Where it is healthy, look at what happens after training (sampler, average, guidance), "
+        "and at what training tells the network beside the picture: t and the label.",
         "A few show nothing in their pictures. Ask their code: `admit(number)` has the loss, the "
         "data, the schedule, the sampler. Feed the loss a network that notes what it is given.",
         "Each bug occurs once. What is left when fifteen are named is the sixteenth.",
@@ -130,7 +130,7 @@ def _reseeded(x0, generator):
 
 fresh_noise = Repair(
     broken=_pair(_reseeded),
-    symptom="The loss falls below what any network can reach, and the samples are noise.",
+    symptom="The loss falls, and yet the samples are noise: something else than digits is learned.",
     right=_pair(lambda x0, generator: torch.randn(x0.shape, generator=generator)),
     cases=lambda: [(1,), (2,)],
     outcome=_behaves,
@@ -171,7 +171,7 @@ def _three_tensors(seed):
 
 x0_of_v = Repair(
     broken=_x0(lambda s, n: 1 / s, lambda s, n: -n / s),
-    symptom="The loss is fine, and the samples are hard and broken.",
+    symptom="The network is in good order, and the samples are hard and broken.",
     right=_x0(lambda s, n: s, lambda s, n: -n),
     cases=lambda: [(*_three_tensors(1), 0.8, 0.6), (*_three_tensors(2), 0.28, 0.96)],
     mistakes=[
@@ -193,8 +193,8 @@ x0_of_v = Repair(
         "signal^2 + noise_std^2 = 1: multiply the first by signal, the second by noise_std, and "
         "subtract.",
     ],
-    praise="No exception tells that a prediction is taken for another: write its type beside the "
-    "weights, as diffusers does.",
+    praise="No exception is raised when one kind of prediction is taken for another: write the "
+    "kind beside the weights, as diffusers does.",
 )
 
 
@@ -204,7 +204,7 @@ def _product(dtype):
 
 sharp_alpha_bar = Repair(
     broken=_product(torch.bfloat16),
-    symptom="The first betas are rounded to 0, and the last alpha_bar are far from the true ones.",
+    symptom="The first alpha_bar are exactly 1, and later ones are off by up to a tenth.",
     right=lambda betas: torch.cumprod(1 - betas.double(), dim=0).float(),
     cases=lambda: [(torch.linspace(1e-4, 0.02, 1000),), (torch.linspace(1e-3, 0.01, 300),)],
     tolerance=1e-5,

@@ -169,9 +169,9 @@ def variance(patient: Patient) -> Finding:
     total = (signal**2 + noise.var(1))[t.expand(len(signal)).argsort()]
     total = total.reshape(32, -1).mean(1)  # neighbours in t: small pictures have few numbers
     off = float((total - 1).abs().quantile(0.9))  # at most t a forgotten root does not show
-    saw = f"at nine of ten t, signal^2 + noise variance is within {off:.2f} of 1"
+    saw = f"at nine of ten t, signal^2 + noise variance is at most {off:.2f} off 1"
     well = off < 0.15
-    why = "" if well else ": a root is missing, or the noise has not variance 1"
+    why = "" if well else ": a root is missing, or the variance of the noise is not 1"
     return Finding("variance of x_t", well, saw + why)
 
 
@@ -227,7 +227,9 @@ def time_embedding(patient: Patient) -> Finding:
         return Finding("waves of t", None, "there is no sine of t in this network")
     well = angle > 6.3
     saw = f"at the last t the fastest wave is at angle {angle:.1f}"
-    return Finding("waves of t", well, saw + ("" if well else ": not once around; count t to T"))
+    return Finding(
+        "waves of t", well, saw + ("" if well else ": less than one turn; t should count to T")
+    )
 
 
 def look(patient: Patient, t: float, model: nn.Module | None = None, dtype=None) -> Tensor:
