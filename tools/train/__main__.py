@@ -87,7 +87,7 @@ def main(*arguments: str) -> None:
     join()
     for name in names:
         train, settings = STAGES[name]
-        settings = resumed(settings) if resume else changed(settings, asked)
+        settings = changed(resumed(settings) if resume else settings, asked)
         train(settings, minutes=asked.minutes and asked.minutes * shares[name], resume=resume)
         resume = False
 
