@@ -131,7 +131,11 @@ after_a_minute = Predict(
             "a network begins with nothing, and a minute is short: see below. With more time you "
             "will be right.",
         ),
-        Mistake("neither", "they are decibels apart: one is optimal at once, the other begins."),
+        Mistake(
+            "neither",
+            "they are decibels apart: one is the best of its kind at once, the other has hardly "
+            "begun.",
+        ),
     ],
     hints=[
         "PCA is the best that a linear code can do, from the first second on.",
@@ -392,8 +396,7 @@ latent_scale = Write(
         Mistake(
             lambda latents: latents.std(),
             "this is the standard deviation itself. Multiplied by it, wide latents would become "
-            "wider: "
-            "divide 1 by it.",
+            "wider: divide 1 by it.",
         ),
         Mistake(
             lambda latents: 1 / latents.var(),

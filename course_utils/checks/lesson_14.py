@@ -203,17 +203,17 @@ conv_operations = Write(
         Mistake(_operations(each=1), "a multiplication and an addition are two: count both."),
         Mistake(
             _operations(places=lambda side: 1),
-            "this is twice the number of weights. Each weight is used anew at every place: "
+            "this is twice the number of weights. Each weight is used anew at every position: "
             "side x side times.",
         ),
         Mistake(
             _operations(each=1, places=lambda side: 1),
-            "these are the weights. Each is used anew at every place, side x side times, and "
+            "these are the weights. Each is used anew at every position, side x side times, and "
             "each time it is multiplied and added.",
         ),
         Mistake(
             _operations(kernel=1),
-            "a convolution of 3 x 3 reads 9 places of each channel; this is one of 1 x 1.",
+            "a convolution of 3 x 3 reads 9 positions of each channel; this is one of 1 x 1.",
         ),
         Mistake(_operations(kernel=3), "the kernel has 3 x 3 weights, which are 9 and not 3."),
         Mistake(
@@ -222,7 +222,7 @@ conv_operations = Write(
         ),
         Mistake(
             _operations(channels=lambda i, o: i),
-            "at each place there are `outputs` numbers to compute, not one.",
+            "at each position there are `outputs` numbers to compute, not one.",
         ),
         Mistake(
             _operations(channels=lambda i, o: i + o),
@@ -238,11 +238,11 @@ conv_operations = Write(
         ),
         Mistake(
             _operations(places=lambda side: (side - 2) ** 2),
-            "with a padding of 1 the border counts as well: no place is lost.",
+            "with a padding of 1 the border counts as well: no position is lost.",
         ),
         Mistake(
             _operations(places=lambda side: side),
-            "a picture has side x side places: square the side.",
+            "a picture has side x side positions: square the side.",
         ),
         Mistake(
             lambda inputs, outputs, side: _operations()(inputs, outputs, side) + outputs * side**2,
@@ -251,7 +251,7 @@ conv_operations = Write(
     ],
     hints=[
         "How many numbers does the layer put out? And what does each of them take?",
-        "It puts out outputs x side x side numbers. Each is a sum over 3 x 3 places of all "
+        "It puts out outputs x side x side numbers. Each is a sum over 3 x 3 positions of all "
         "`inputs` channels.",
         "A term of such a sum is a product that is added: two operations.",
     ],
@@ -289,12 +289,12 @@ score_memory = Write(
         ),
         Mistake(
             _scores(places=lambda h, w: h * w // 8),
-            "height and width are divided by 8 each, so the places by 64.",
+            "height and width are divided by 8 each, so the positions by 64.",
         ),
         Mistake(
             lambda height, width, heads, size: 2 * heads * (height // 8 * (width // 8)) * 77 * size,
-            "these are the scores of cross-attention, with 77 tokens. In self-attention the places "
-            "attend to one another.",
+            "these are the scores of cross-attention, with 77 tokens. In self-attention the "
+            "positions attend to one another.",
         ),
         Mistake(
             lambda height, width, heads, size: _scores()(height, width, heads, size) / 1e9,
@@ -314,10 +314,10 @@ score_memory = Write(
         ),
     ],
     hints=[
-        "How many places have latents of 512 x 512 pixels? How many numbers is a table of all "
-        "pairs of them?",
-        "A table a head, and for two pictures.",
-        "Height and width shrink by 8 each; a table of all pairs has the square of the places.",
+        "How many positions do the latents of 512 x 512 pixels have? How many numbers are in a "
+        "table of all pairs of them?",
+        "One such table for each head, and for two pictures.",
+        "Height and width shrink by 8 each; a table of all pairs has the square of the positions.",
     ],
     praise="Twice as high and wide is sixteen times as much: hence the fused kernel.",
 )
@@ -363,7 +363,7 @@ stable_times = Write(
         ),
         Mistake(
             lambda T, steps: [round(T * (steps - i) / steps) for i in range(steps + 1)],
-            "these timesteps start at T and ends at 0. Stable Diffusion counts up from 2, and ends"
+            "these timesteps start at T and end at 0. Stable Diffusion counts up from 2, and ends"
             " at 1.",
         ),
         Mistake(
