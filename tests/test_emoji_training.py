@@ -9,6 +9,7 @@ from safetensors import safe_open
 
 from course_utils import diffusers_format
 from course_utils.built.clip import CLIPText
+from course_utils.built.unet import UNet
 from course_utils.built.vae import AutoencoderKL
 from course_utils.data import datasets, emoji_edits
 from tools import score_prompts
@@ -186,8 +187,15 @@ def test_unet_and_text_encoder_are_trained_together_and_scored(elsewhere, monkey
     assert len((elsewhere / "unet" / "curve.csv").read_text().splitlines()) == 5
 
 
-def test_the_text_encoder_moves_at_its_own_rate():
-    model = emoji_unet16.Drawer(torch.nn.Linear(1, 1), torch.nn.Linear(1, 1))
-    unet, text = emoji_unet16.SETTINGS.groups(model, 1e-3)
-    assert unet["lr"] == 1e-3 and text["lr"] == pytest.approx(3e-4)
-    assert unet["params"] == [*model.unet.parameters()]
+def test_muon_trains_the_matrices_and_the_text_encoder_moves_at_its_own_rate():
+    settings = emoji_unet16.SETTINGS
+    unet = UNet(4, **settings.network, cross_attention_dim=16)
+    model = emoji_unet16.Drawer(torch.nn.Linear(1, 1), unet)
+    matrices, others, text = settings.groups(model, 1e-3)
+    assert matrices["lr"] == others["lr"] == 1e-3 and text["lr"] == pytest.approx(3e-4)
+    assert matrices["muon"] and not others.get("muon") and not text.get("muon")
+    inside, outside = ({*map(id, group["params"])} for group in (matrices, others))
+    assert inside | outside == {*map(id, unet.parameters())} and not inside & outside
+    assert id(unet.mid_block.resnets[0].conv1.weight) in inside
+    assert {id(unet.conv_in.weight), id(unet.conv_out.weight)} <= outside
+    assert all(weight.ndim > 1 for weight in matrices["params"])

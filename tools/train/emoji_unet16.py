@@ -30,6 +30,9 @@ from tools.train.emoji_unet import SCHEDULE, encoded
 from tools.train.emoji_vae16 import FOLDER
 
 CAPTIONS = 8  # of each picture
+SHARES = {"plain": 0.68, "coloured": 0.11, "background": 0.06, "pair": 0.09}
+SHARES |= {"small": 0.02, "large": 0.02, "mirrored": 0.02}
+"""Of the examples. Colours and places are learned within minutes, and things take hours."""
 
 
 class Drawer(nn.Module):
@@ -43,22 +46,31 @@ class Drawer(nn.Module):
 @dataclass(frozen=True, kw_only=True)
 class Settings(loop.Settings):
     rounds: int = 5  # of examples: as many as so many times the drawings
-    shares: dict = field(default_factory=lambda: dict(emoji_examples.SHARES))
+    shares: dict = field(default_factory=lambda: dict(SHARES))
     text_rate: float = 0.3  # the text encoder's learning rate, in parts of the U-Net's
     prediction_type: str = "v_prediction"
     spacing: str = "trailing"  # of the timesteps it draws with
     drop: float = 0.1  # the part of captions that is left out, for guidance
 
     def groups(self, model: Drawer, peak: float) -> list[dict]:
-        text, unet = [*model.text.parameters()], [*model.unet.parameters()]
-        return [{"params": unet, "lr": peak}, {"params": text, "lr": peak * self.text_rate}]
+        matrices, others = [], []
+        for name, weight in model.unet.named_parameters():
+            inside = not {"conv_in", "conv_out", "time_embedding", "time_emb_proj"} & {
+                *name.split(".")
+            }
+            (matrices if weight.ndim > 1 and inside else others).append(weight)
+        return [
+            {"params": matrices, "lr": peak, "muon": True},
+            {"params": others, "lr": peak},
+            {"params": [*model.text.parameters()], "lr": peak * self.text_rate},
+        ]
 
 
 WIDTHS = dict(widths=(64, 128, 224), attend=(False, False, True))
 SETTINGS = Settings(
     name="emoji_unet16",
     network=dict(**WIDTHS, layers_per_block=1, heads=4, groups=8),
-    steps=20_000,
+    steps=12_000,
     batch_size=128,
     learning_rate=1.2e-3,
     every=1000,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
 from course_utils import ROOT, training
@@ -19,6 +19,7 @@ from course_utils.built.ema import EMA
 from course_utils.built.train import channels_last
 from course_utils.io import files
 from course_utils.io.run_state import load_run, save_run, saved_counts
+from tools.train.muon import MuonWithAdamW
 from tools.train.processes import join, seed_apart, share, shared
 
 CHECKPOINTS = ROOT / "data" / "checkpoints"
@@ -43,7 +44,9 @@ class Settings:
     from_weights: bool = False  # begin with the weights that are there, not at random
 
     def groups(self, model: nn.Module, peak: float) -> list[dict]:
-        """What AdamW trains, and the peaks of its learning rates: all weights, with one."""
+        """What is trained, and the peaks of the learning rates: all weights, with one, by AdamW.
+
+        Groups that are marked with "muon" are trained by Muon."""
         return [{"params": [*model.parameters()], "lr": peak}]
 
     @property
@@ -153,7 +156,7 @@ def legs(
             continue
         how = dict(betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True)
         groups, made = settings.groups(model, peak), max(0, start - begin)
-        optimizer, rates = AdamW(groups, **how), [group["lr"] for group in groups]
+        optimizer, rates = MuonWithAdamW(groups, **how), [group["lr"] for group in groups]
         if made:
             load_run(settings.state, optimizer, torch.Generator(), {})
         warm_up = 0.1 if end - begin > 10 else 0.0  # as in `train`
