@@ -20,7 +20,7 @@ from course_utils.checks.engine.compare import Stopped, all_close, as_array
 from course_utils.checks.engine.diagnosis import names_of
 from course_utils.checks.engine.table import slips
 
-NAMES = [*(f"lesson_{i:02}" for i in range(15)), "beside_clinic"]
+NAMES = [*(f"lesson_{i:02}" for i in range(16)), "beside_clinic"]
 LESSONS = [importlib.import_module(f"tests.wrong_answers.{name}") for name in NAMES]
 WRONG = {name: pairs for lesson in LESSONS for name, pairs in lesson.WRONG.items()}
 RIGHT = {name: answers for lesson in LESSONS for name, answers in lesson.RIGHT.items()}
@@ -48,6 +48,8 @@ SYMMETRIC = {
     ("score_memory", "`heads` and `size` are exchanged."),
     ("x0_of_v", "`out` and `noise_std` are exchanged."),
     ("x0_of_v", "`xt` and `signal` are exchanged."),
+    ("lora_forward", "`alpha` and `scale` are exchanged."),
+    ("lora_merged", "`alpha` and `scale` are exchanged."),
 }
 """Slips that change nothing."""
 

@@ -23,6 +23,7 @@ from tools.train import (
     emoji_vae,
     emoji_vae16,
     emoji_words,
+    personal,
     sprites_clip,
     sprites_unet,
 )
@@ -31,7 +32,7 @@ from tools.train.processes import join
 
 MODULES = (digits_classifiers, digits_unet, sprites_clip, sprites_unet)
 MODULES += (emoji_classifiers, emoji_vae, emoji_text, emoji_unet)
-MODULES += (emoji_things, emoji_styles, emoji_words, emoji_vae16, emoji_unet16)
+MODULES += (emoji_things, emoji_styles, emoji_words, emoji_vae16, emoji_unet16, personal)
 STAGES = {settings.name: (module.train, settings) for module in MODULES for settings in module.ALL}
 """Each stage, by the name of its data set and its own: its function and its settings."""
 GROUPS = {
@@ -40,8 +41,10 @@ GROUPS = {
     "sprites_all": {"sprites_clip": 0.2, "sprites_unet": 0.7},
     "emoji_classifiers": {"emoji_style": 0.5, "emoji_concept": 0.4},
     "emoji_all": {"emoji_vae": 0.34, "emoji_text": 0.05, "emoji_unet": 0.43},
+    "personal_all": dict.fromkeys(("personal_creature", "personal_style", "personal_dreambooth"), 0),
 }
 """Stages in turn, and the part of the minutes that each trains; the rest goes into measuring."""
+DATA = ("digits", "sprites", "emoji", "personal")
 FLAGS = {
     "from_weights": "begin with the weights that are there, not at random",
     "decoder": "train the VAE's decoder alone, from the weights that are there",
@@ -51,8 +54,8 @@ FLAGS = {
 
 def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tools.train", description=__doc__.split("\n\n")[1])
-    of = parser.add_subparsers(dest="data", required=True, metavar="digits|sprites|emoji")
-    for data in ("digits", "sprites", "emoji"):
+    of = parser.add_subparsers(dest="data", required=True, metavar="|".join(DATA))
+    for data in DATA:
         one = of.add_parser(data)
         names = [n.removeprefix(f"{data}_") for n in [*STAGES, *GROUPS] if n.startswith(data)]
         one.add_argument("stage", nargs="?", default="all", choices=names, help="default: all")

@@ -1,0 +1,196 @@
+"""What lesson 15 ships: `python -m tools.train personal creature|style|dreambooth|all`
+
+The emoji model is taught Pip, the creature of `data.creature`, by a LoRA and by DreamBooth, and a
+fifth artist's style by a LoRA. LoRAs go to a folder each in data/checkpoints/personal, as diffusers
+writes them; of DreamBooth, which changes all weights, only latents that it draws are kept. The runs
+take a minute or two, so none is saved on its way. `tools/score/personal.py` teaches with the same
+functions.
+"""
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from course_utils import diffusers_format, training
+from course_utils.built import (
+    LoRALinear,
+    StableDiffusion,
+    add_lora,
+    add_word,
+    caption_loss,
+    count_trainable,
+    get_timesteps,
+    networks,
+    prepare_latents,
+    prior_preservation_loss,
+    sample_latents,
+    text_to_image,
+    vector_of,
+)
+from course_utils.built.train import train as steps_of
+from course_utils.data import creature, emoji, emoji_captions, fifth_artist
+from course_utils.evaluation.emoji_classifiers import distance
+from course_utils.io import tensors
+from tools.train import loop
+
+EMOJI = loop.CHECKPOINTS / "emoji"
+PERSONAL = loop.CHECKPOINTS / "personal"
+CLASS = "a monster"
+NAME = "a zwx monster"
+WORD, START = "<pip>", "alien monster"
+DREAMBOOTH = "dreambooth.safetensors"
+DREAMBOOTH_PROMPTS = (*[NAME] * 4, *[CLASS] * 4, "a dog", "a red apple")
+DRAWN = dict(steps=12, guidance=3.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(loop.Settings):
+    """A run: a way to teach, and what is taught."""
+
+    way: str  # "word", "lora" or "dreambooth"
+    subject: str = "creature"  # or "style"
+    rank: int = 0  # of a LoRA
+    pattern: str = r"unet\..*"  # of its layers' names
+    prior: int = 0  # pictures of the class for DreamBooth to preserve
+
+
+HOW = dict(network={}, batch_size=16, ema=0, every=0)
+CREATURE = Settings(
+    name="personal_creature", way="lora", rank=4, steps=250, learning_rate=3e-3, **HOW
+)
+STYLE = Settings(
+    name="personal_style",
+    way="lora",
+    subject="style",
+    rank=4,
+    steps=500,
+    learning_rate=3e-3,
+    **HOW,
+)
+PLAIN_DREAMBOOTH = Settings(
+    name="personal_dreambooth", way="dreambooth", steps=150, learning_rate=3e-4, **HOW
+)
+ALL = (CREATURE, STYLE, PLAIN_DREAMBOOTH)
+
+
+def load() -> StableDiffusion:
+    """The emoji model, as it is before it is taught anything."""
+    device = training.device()
+    return diffusers_format.load_pipeline(EMOJI, precision=training.autocast(device)).to(device)
+
+
+def pictures(subject: str) -> tuple[Tensor, list[str]]:
+    """What is taught: images N x 3 x 64 x 64, and of each the name that its caption has.
+
+    Of the creature there are five, of the style sixty.
+    """
+    if subject == "creature":
+        drawings = creature.drawings()
+        return drawings, [CLASS] * len(drawings)
+    return artist(fifth_artist.split()[0])
+
+
+def artist(places: list[int]) -> tuple[Tensor, list[str]]:
+    """Drawings of the fifth artist, by their places in the sheet, and captions without a style."""
+    every, sheet = fifth_artist.drawings(), torch.from_numpy(fifth_artist.sheet()[places])
+    names = [emoji_captions.words()[every[i].concept]["nouns"][0] for i in places]
+    images = sheet.permute(0, 3, 1, 2).float() / 127.5 - 1
+    return images, [emoji.with_article(name) for name in names]
+
+
+def taught(
+    settings: Settings, model: StableDiffusion
+) -> tuple[Mapping[str, LoRALinear], dict[str, float]]:
+    """Teach a model, in place; the LoRA, if it is one, and numbers, seconds and loss of the run."""
+    images, captions = pictures(settings.subject)
+    latents, whole, loras = model.to_latents(images), networks(model), {}
+    generator = training.seed(settings.seed)
+    if settings.subject == "creature":
+        captions = [WORD if settings.way == "word" else NAME] * len(images)
+    how = dict(schedule=model.schedule, prediction_type=model.prediction_type)
+    loss_of, data = partial(caption_loss, **how), (latents.cpu(),)
+    if settings.prior:
+        drawn = text_to_image(model, [CLASS] * settings.prior, generator, **DRAWN)
+        own = torch.arange(settings.prior) % len(images)
+        data = (latents.cpu()[own], model.tokenizer.encode([NAME] * settings.prior))
+        data += (model.to_latents(drawn).cpu(), model.tokenizer.encode([CLASS] * settings.prior))
+        loss_of = partial(prior_preservation_loss, **how)
+    if settings.way == "word":
+        add_word(model, WORD, vector_of(model, START))
+    elif settings.way == "lora":
+        loras = add_lora(whole, settings.pattern, settings.rank)
+    else:
+        whole.requires_grad_(False), model.unet.requires_grad_(True)
+    if not settings.prior:
+        data += (model.tokenizer.encode(captions),)
+    numbers, began = count_trainable(whole), time.perf_counter()
+    options = (settings.batch_size, settings.learning_rate, model.precision)
+    losses = [*steps_of(whole, loss_of, data, settings.steps, generator, *options)]
+    whole.eval()
+    last = losses[-min(20, len(losses)) :]
+    seconds = time.perf_counter() - began
+    return loras, dict(numbers=numbers, seconds=seconds, loss=sum(last) / len(last))
+
+
+def nearest(drawn: Tensor, drawings: Tensor) -> Tensor:
+    """How far each of N pictures is from the nearest of some drawings."""
+    every = [distance(drawn, one.expand_as(drawn)) for one in drawings]
+    return torch.stack(every).amin(0)
+
+
+def nearness(settings: Settings, model: StableDiffusion, seed: int = 1) -> float:
+    """How far what the model draws is, on average, from the creature's drawings, or the artist's
+    own drawings of things that it has not seen in this style."""
+    generator = torch.Generator().manual_seed(seed)
+    if settings.subject == "creature":
+        name = WORD if settings.way == "word" else NAME
+        drawn = text_to_image(model, [name] * 8, generator, **DRAWN)
+        return nearest(drawn, creature.drawings()).mean().item()
+    own, captions = artist(fifth_artist.split()[1][::20])
+    return distance(text_to_image(model, captions, generator, **DRAWN), own).mean().item()
+
+
+def train(settings: Settings, minutes: float | None = None, resume: bool = False) -> None:
+    """Teach the emoji model, and write what is shipped of it."""
+    if minutes or resume:
+        sys.exit("The personal runs take a minute or two: give --steps, and begin them anew.")
+    if settings.way == "dreambooth":
+        return dreambooth(settings)
+    model = load()
+    before = nearness(settings, model) if settings.subject == "style" else float("nan")
+    loras, run = taught(settings, model)
+    after = nearness(settings, model)
+    for lora in loras.values():
+        lora.A.half(), lora.B.half()  # as all weights are shipped
+    print(f"{settings.name}: {run}, distance {before:.3f} before, {after:.3f} after")
+    folder = PERSONAL / settings.name.removeprefix("personal_")
+    notes = noted(settings, run) | dict(numbers=run["numbers"], distance=round(after, 4))
+    print(diffusers_format.save_lora(folder, loras, **notes))
+
+
+def dreambooth(settings: Settings) -> None:
+    """Latents that DreamBooth draws without and with prior preservation, in one file."""
+    found, notes = {}, {}
+    for name, prior in (("without_prior", 0), ("with_prior", 64)):
+        model = load()
+        asked = replace(settings, prior=prior)
+        _, run = taught(asked, model)
+        start = prepare_latents(model, len(DREAMBOOTH_PROMPTS), torch.Generator().manual_seed(1))
+        times = get_timesteps(model, DRAWN["steps"])
+        how = dict(guidance=DRAWN["guidance"])
+        found[name] = sample_latents(model, start, times, DREAMBOOTH_PROMPTS, **how).half().cpu()
+        distance = nearness(asked, model)
+        notes |= noted(settings, run) | {f"{name}_distance": round(distance, 4)}
+        print(f"{settings.name}, {name}: {run}, distance {distance:.3f}")
+    tensors.write_tensors(PERSONAL / DREAMBOOTH, found, prompts=[*DREAMBOOTH_PROMPTS], **notes)
+
+
+def noted(settings: Settings, run: dict) -> dict[str, object]:
+    """What a file's header says of a run: the command that repeats it first."""
+    counts = (settings.steps, run["seconds"], run["loss"])
+    return loop.Saved(settings, *counts, torch.nn.Identity()).notes()
