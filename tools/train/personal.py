@@ -7,6 +7,7 @@ take a minute or two, so none is saved on its way. `tools/score/personal.py` tea
 functions.
 """
 
+import json
 import sys
 import time
 from collections.abc import Mapping
@@ -44,7 +45,7 @@ CLASS = "a monster"
 NAME = "a zwx monster"
 WORD, START = "<pip>", "alien monster"
 DREAMBOOTH = "dreambooth.safetensors"
-DREAMBOOTH_PROMPTS = (*[NAME] * 4, *[CLASS] * 4, "a dog", "a red apple")
+DREAMBOOTH_PROMPTS = (*[NAME] * 2, *[CLASS] * 2, "a dog", "a red apple")
 DRAWN = dict(steps=12, guidance=3.0)
 
 
@@ -187,7 +188,7 @@ def dreambooth(settings: Settings) -> None:
         distance = nearness(asked, model)
         notes |= noted(settings, run) | {f"{name}_distance": round(distance, 4)}
         print(f"{settings.name}, {name}: {run}, distance {distance:.3f}")
-    tensors.write_tensors(PERSONAL / DREAMBOOTH, found, prompts=[*DREAMBOOTH_PROMPTS], **notes)
+    tensors.write_tensors(PERSONAL / DREAMBOOTH, found, prompts=json.dumps(DREAMBOOTH_PROMPTS), **notes)
 
 
 def noted(settings: Settings, run: dict) -> dict[str, object]:
