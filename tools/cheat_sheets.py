@@ -562,6 +562,38 @@ WHOLE = [
         "diffusers.UNet2DConditionModel.forward",
         "Published checkpoints count from 0.",
     ),
+    Row(
+        "a new word",
+        r"v^* = \arg\min_v L(v)",
+        "EnlargedEmbedding",
+        "return torch.cat([self.table",
+        "diffusers.StableDiffusionPipeline.load_textual_inversion",
+        "One row learns; a mask on the gradient does not stop weight decay.",
+    ),
+    Row(
+        "LoRA",
+        r"y = W x + s\, \tfrac{\alpha}{r}\, B A\, x",
+        "LoRALinear",
+        "return self.base(x) + self.scale",
+        "peft.LoraConfig",
+        "$B = 0$ at the start, $A$ not. A file without $\\alpha$ is read as $\\alpha = r$.",
+    ),
+    Row(
+        "merging a LoRA",
+        r"W \leftarrow W + s\, \tfrac{\alpha}{r}\, B A",
+        "merge_lora",
+        "lora.weight.add_(",
+        "diffusers.StableDiffusionPipeline.fuse_lora",
+        "Merged once: the scale is then fixed.",
+    ),
+    Row(
+        "prior preservation",
+        r"L = L_\text{own} + \lambda\, L_\text{prior}",
+        "prior_preservation_loss",
+        "return own + weight",
+        "",
+        "The prior's pictures are drawn before training, and their caption names the class alone.",
+    ),
 ]
 SHEETS = {
     "networks": ("Noise and networks", NETWORKS),

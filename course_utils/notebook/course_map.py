@@ -44,6 +44,7 @@ ROWS: dict[str, list[Lesson]] = {
         Lesson("12_vae", "VAE", "small codes\nfor pictures"),
         Lesson("13_latent_diffusion", "Latent diffusion", "Stable Diffusion,\nsmall"),
         Lesson("14_stable_diffusion", "Stable Diffusion", "the real one"),
+        Lesson("15_your_own_word", "Your own word", "teach it\nyour things"),
     ],
 }
 WIDTH, HEIGHT, GAP = 1.45, 0.82, 0.28  # of a lesson's box and between boxes, in inches

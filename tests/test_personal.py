@@ -1,0 +1,131 @@
+"""What lesson 15 ships and measures: what learns in each way, what is written, what is scored."""
+
+import csv
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from course_utils.built import networks
+from course_utils.data import creature, fifth_artist
+from course_utils.diffusers_format import load_lora
+from course_utils.io import tensors
+from tests.test_pipeline import small_pipeline
+from tools.score import __main__ as score
+from tools.score import personal as score_personal
+from tools.train import personal
+
+RUNS = {name: replace(run, batch_size=2) for name, run in score_personal.RUNS.items()}
+
+
+@pytest.fixture(autouse=True)
+def small(tmp_path, monkeypatch):
+    """A small random model for pictures of 64 x 64, two steps a picture, and files elsewhere."""
+    monkeypatch.setattr(personal, "load", lambda: small_pipeline(size=64))
+    monkeypatch.setattr(personal, "PERSONAL", tmp_path)
+    for module in (personal, score_personal):
+        monkeypatch.setattr(module, "DRAWN", dict(steps=2, guidance=2.0))
+    return tmp_path
+
+
+def short(settings, **changes):
+    return replace(settings, **dict(steps=2, batch_size=2) | changes)
+
+
+@pytest.mark.parametrize(
+    "run, learns",
+    [
+        ("word", r"text_encoder.token_embedding.rows"),
+        ("lora_4_0.003", "unet."),
+        ("dreambooth", "unet."),
+        ("dreambooth_prior", "unet."),
+    ],
+)
+def test_in_each_way_nothing_but_its_own_weights_learns(run, learns):
+    settings, model = short(RUNS[run], prior=min(4, RUNS[run].prior)), personal.load()
+    before = {name: p.clone() for name, p in networks(model).named_parameters()}
+    loras, found = personal.taught(settings, model)
+    after = dict(networks(model).named_parameters())
+    moved = {name for name, p in after.items() if name in before and not torch.equal(p, before[name])}
+    new = {name for name in after if name not in before}
+    assert found["numbers"] > 0 and found["loss"] > 0
+    if run == "word":
+        assert not moved and {*after} - {*before} >= {learns}
+        assert found["numbers"] == model.text_encoder.token_embedding.embedding_dim
+    elif loras:
+        assert not moved and all(name.startswith(learns) for name in new)
+        assert any(lora.B.weight.abs().sum() > 0 for lora in loras.values())
+    else:
+        assert not new and moved and all(name.startswith(learns) for name in moved)
+
+
+def test_the_creature_is_named_and_the_style_is_not():
+    images, captions = personal.pictures("creature")
+    assert torch.equal(images, creature.drawings()) and {*captions} == {personal.CLASS}
+    images, captions = personal.pictures("style")
+    assert images.shape == (fifth_artist.LEARNED, 3, 64, 64)
+    assert not any("style" in caption or "fxemoji" in caption for caption in captions)
+    assert images.min() >= -1 and images.max() <= 1
+
+
+@pytest.mark.parametrize("settings", [personal.CREATURE, personal.STYLE])
+def test_a_lora_is_written_that_opens_on_a_fresh_model(small, settings, capsys):
+    personal.train(short(settings))
+    model, stage = personal.load(), settings.name.removeprefix("personal_")
+    loras = load_lora(small / stage, model)
+    assert {lora.rank for lora in loras.values()} == {settings.rank}
+    assert any(lora.B.weight.abs().sum() > 0 for lora in loras.values())
+    (path,) = (small / stage).iterdir()
+    with safe_open(path, "pt") as file:
+        notes = file.metadata()
+        assert file.get_tensor([*file.keys()][0]).dtype == torch.float16
+    assert notes["made_by"] == f"python -m tools.train personal {stage} --steps 2"
+    assert float(notes["distance"]) > 0 and int(notes["numbers"]) > 0
+
+
+def test_of_dreambooth_latents_are_written_and_no_weights(small):
+    personal.train(short(personal.PLAIN_DREAMBOOTH))
+    drawn, notes = tensors.read_tensors(small / personal.DREAMBOOTH)
+    prompts = json.loads(notes["prompts"])
+    assert {*drawn} == {"without_prior", "with_prior"} and len(prompts) == 6
+    assert all(latents.shape == (6, 4, 8, 8) for latents in drawn.values())
+    assert not torch.equal(*drawn.values())
+
+
+def test_short_runs_are_begun_anew():
+    for how in (dict(minutes=1.0), dict(resume=True)):
+        with pytest.raises(SystemExit, match="begin them anew"):
+            personal.train(personal.CREATURE, **how)
+
+
+def test_distances_are_zero_where_pictures_are_the_same():
+    drawings = creature.drawings()
+    assert personal.nearest(drawings, drawings).max() == 0
+    assert personal.nearest(-drawings, drawings).min() > 0.5
+    assert score_personal.diversity(drawings[:1].expand(3, -1, -1, -1)) == 0
+    pair = torch.stack([torch.ones(3, 64, 64), torch.zeros(3, 64, 64)])
+    assert score_personal.diversity(pair) == pytest.approx(1)
+
+
+def test_each_run_and_seed_becomes_one_row(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(score_personal, "RUNS", {name: short(run) for name, run in RUNS.items()})
+    monkeypatch.setattr(score_personal, "KEPT", 4)
+    file = tmp_path / "personal.csv"
+    for _ in range(2):  # the second time there is nothing left to do
+        for only in ("none", "word", "style"):
+            score.main("personal", "--only", only, "--seeds", "1", "--file", str(file))
+    rows = [*csv.DictReader(file.open(newline=""))]
+    assert [row["run"] for row in rows] == ["none", "word", "style"]
+    assert [row["numbers"] for row in rows[:2]] == ["0", "32"]
+    assert rows[2]["diversity"] == "" and float(rows[2]["distance"]) > 0
+    assert all(0 <= float(row["thing"]) <= 1 for row in rows)
+    with pytest.raises(SystemExit, match="no run 'lora_2'"):
+        score.main("personal", "--only", "lora_2", "--file", str(file))
+    assert {*score_personal.GROUPS["main"]} < {*score_personal.RUNS}
+
+
+def test_drawings_depend_on_the_seed_alone():
+    first, again = (personal.nearness(short(RUNS["none"]), personal.load(), 5) for _ in range(2))
+    assert first == again
