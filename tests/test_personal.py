@@ -34,31 +34,22 @@ def short(settings, **changes):
     return replace(settings, **dict(steps=2, batch_size=2) | changes)
 
 
-@pytest.mark.parametrize(
-    "run, learns",
-    [
-        ("word", r"text_encoder.token_embedding.rows"),
-        ("lora_4_0.003", "unet."),
-        ("dreambooth", "unet."),
-        ("dreambooth_prior", "unet."),
-    ],
-)
-def test_in_each_way_nothing_but_its_own_weights_learns(run, learns):
+@pytest.mark.parametrize("run", ["word", "lora_4_0.003", "dreambooth", "dreambooth_prior"])
+def test_in_each_way_nothing_but_its_own_weights_learns(run):
     settings, model = short(RUNS[run], prior=min(4, RUNS[run].prior)), personal.load()
-    before = {name: p.clone() for name, p in networks(model).named_parameters()}
+    before = [(name, p, p.clone()) for name, p in networks(model).named_parameters()]
     loras, found = personal.taught(settings, model)
-    after = dict(networks(model).named_parameters())
-    moved = {name for name, p in after.items() if name in before and not torch.equal(p, before[name])}
-    new = {name for name in after if name not in before}
+    moved = [name for name, p, old in before if not torch.equal(p, old)]
     assert found["numbers"] > 0 and found["loss"] > 0
-    if run == "word":
-        assert not moved and {*after} - {*before} >= {learns}
-        assert found["numbers"] == model.text_encoder.token_embedding.embedding_dim
-    elif loras:
-        assert not moved and all(name.startswith(learns) for name in new)
-        assert any(lora.B.weight.abs().sum() > 0 for lora in loras.values())
+    if "dreambooth" in run:
+        assert moved and all(name.startswith("unet.") for name in moved)
     else:
-        assert not new and moved and all(name.startswith(learns) for name in moved)
+        assert not moved
+    if loras:
+        assert all(name.startswith("unet.") for name in loras)
+        assert any(lora.B.weight.abs().sum() > 0 for lora in loras.values())
+    if run == "word":
+        assert found["numbers"] == model.text_encoder.token_embedding.embedding_dim
 
 
 def test_the_creature_is_named_and_the_style_is_not():

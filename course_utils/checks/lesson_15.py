@@ -59,9 +59,7 @@ word_step = Repair(
     cases=lambda: [_table(1), _table(2)],
     mistakes=[
         Mistake(
-            lambda table, gradient, row, rate, decay: (
-                table * (1 - rate * decay) - rate * gradient
-            ),
+            lambda table, gradient, row, rate, decay: table * (1 - rate * decay) - rate * gradient,
             "now all rows learn: this is no new word, but another text encoder.",
         ),
         Mistake(
@@ -133,9 +131,7 @@ def _layer(seed: int):
 
 
 def _beside(factor, change=lambda x, A, B: x @ A.T @ B.T):
-    return lambda x, W, A, B, alpha, scale: (
-        x @ W.T + factor(alpha, len(A), scale) * change(x, A, B)
-    )
+    return lambda x, W, A, B, alpha, scale: x @ W.T + factor(alpha, len(A), scale) * change(x, A, B)
 
 
 lora_forward = Write(
@@ -176,6 +172,7 @@ lora_forward = Write(
     ],
     praise="At scale 0 nothing of the LoRA is left, at -1 it is turned round.",
 )
+
 
 def _start(seed: int):
     return 6 + seed, 4 + seed, 2

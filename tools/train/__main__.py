@@ -41,7 +41,9 @@ GROUPS = {
     "sprites_all": {"sprites_clip": 0.2, "sprites_unet": 0.7},
     "emoji_classifiers": {"emoji_style": 0.5, "emoji_concept": 0.4},
     "emoji_all": {"emoji_vae": 0.34, "emoji_text": 0.05, "emoji_unet": 0.43},
-    "personal_all": dict.fromkeys(("personal_creature", "personal_style", "personal_dreambooth"), 0),
+    "personal_all": dict.fromkeys(
+        ("personal_creature", "personal_style", "personal_dreambooth"), 0
+    ),
 }
 """Stages in turn, and the part of the minutes that each trains; the rest goes into measuring."""
 DATA = ("digits", "sprites", "emoji", "personal")

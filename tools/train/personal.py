@@ -188,7 +188,9 @@ def dreambooth(settings: Settings) -> None:
         distance = nearness(asked, model)
         notes |= noted(settings, run) | {f"{name}_distance": round(distance, 4)}
         print(f"{settings.name}, {name}: {run}, distance {distance:.3f}")
-    tensors.write_tensors(PERSONAL / DREAMBOOTH, found, prompts=json.dumps(DREAMBOOTH_PROMPTS), **notes)
+    tensors.write_tensors(
+        PERSONAL / DREAMBOOTH, found, prompts=json.dumps(DREAMBOOTH_PROMPTS), **notes
+    )
 
 
 def noted(settings: Settings, run: dict) -> dict[str, object]:
