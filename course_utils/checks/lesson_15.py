@@ -179,9 +179,11 @@ def _start(seed: int):
 
 
 def learns_from(begin, inputs: int, outputs: int, rank: int) -> list[float]:
-    """Whether a LoRA that begins so changes nothing yet, and whether it can learn."""
+    """Whether a LoRA that begins so changes nothing yet, can learn, and has its whole rank."""
     torch.manual_seed(0)
     found = begin(inputs, outputs, rank)
+    if found is None or found is ...:
+        return found
     if not isinstance(found, tuple | list) or len(found) != 2:
         raise NotYet("give back two matrices, A and B.")
     A, B = (torch.as_tensor(part, dtype=torch.float32).clone().detach() for part in found)
@@ -194,7 +196,8 @@ def learns_from(begin, inputs: int, outputs: int, rank: int) -> list[float]:
     x = torch.randn(3, inputs)
     (x @ A.T @ B.T - 1).square().sum().backward()
     moves = bool(A.grad.abs().sum() + B.grad.abs().sum() > 0)
-    return [float((B @ A).abs().max() == 0), float(moves)]
+    ranks = [torch.linalg.matrix_rank(part.detach()).item() for part in (A, B)]
+    return [float((B @ A).abs().max() == 0), float(moves), float(max(ranks) == rank)]
 
 
 def _zeros(inputs: int, outputs: int, rank: int):
@@ -217,6 +220,11 @@ lora_start = Repair(
             lambda inputs, outputs, rank: (torch.randn(rank, inputs), torch.randn(outputs, rank)),
             "it learns, but it begins with a change drawn by chance: B A must be 0 at first.",
         ),
+        Mistake(
+            lambda inputs, outputs, rank: (torch.ones(rank, inputs), torch.zeros(outputs, rank)),
+            "it learns, but its rows are all the same and get the same gradients: the rank stays "
+            "1. Draw A by chance.",
+        ),
     ],
     hints=[
         "The gradient of A passes through B, and that of B through A.",
@@ -235,6 +243,8 @@ def _factors(seed: int):
 def read_back(save, A: Tensor, B: Tensor, alpha: float) -> Tensor:
     """The change that a reader makes of the two matrices, who takes alpha for r."""
     found = save(A, B, alpha)
+    if found is None or found is ...:
+        return found
     if not isinstance(found, tuple | list) or len(found) != 2:
         raise NotYet("give back two matrices, A and B.")
     return found[1] @ found[0]
@@ -277,7 +287,7 @@ def _weights(seed: int):
 
 
 def _into(factor, sign=1.0):
-    return lambda W, A, B, alpha, scale: W + sign * factor(alpha, len(A), scale) * B @ A
+    return lambda W, A, B, alpha, scale: W + sign * factor(alpha, len(A), scale) * (B @ A)
 
 
 lora_merged = Write(

@@ -19,7 +19,7 @@ WRONG = {
         ),
     ],
     "lora_start": [
-        ("drawn by chance", lambda i, o, r: (torch.ones(r, i), torch.ones(o, r))),
+        ("drawn by chance", lambda i, o, r: (torch.rand(r, i), torch.rand(o, r))),
         ("A is rank x inputs", lambda i, o, r: (torch.zeros(i, r), torch.zeros(r, o))),
         ("two matrices", lambda i, o, r: torch.zeros(r, i)),
     ],
