@@ -371,8 +371,8 @@ nearest_pip = Explore(
     unit=" % of the distance",
     hints=[
         "Change one of the two numbers at a time.",
-        "Guidance makes colours stronger than the drawings have them. And a LoRA can do with more "
-        "than 1, or less.",
+        "Guidance makes the caption count for more, the scale the LoRA. Its training was short: "
+        "does it want more of itself?",
     ],
     praise="Nearest is not yet best: look at the pictures, too, and at other prompts.",
 )
