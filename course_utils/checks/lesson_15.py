@@ -5,7 +5,7 @@ import functools
 import torch
 from torch import Tensor
 
-from course_utils import diffusers_format, training
+from course_utils import diffusers_format
 from course_utils.built import scale_lora, text_to_image
 from course_utils.checks.engine import Explore, Mistake, NotYet, Predict, Repair, Write
 from course_utils.data import creature
@@ -341,8 +341,7 @@ EMOJI, PERSONAL = scores.CHECKPOINTS / "emoji", scores.CHECKPOINTS / "personal"
 @functools.cache
 def _pip(scale: float, guidance: float) -> float:
     """How far six pictures by the shipped LoRA are from Pip's drawings, on average."""
-    device = training.device()
-    pipe = diffusers_format.load_pipeline(EMOJI, precision=training.autocast(device)).to(device)
+    pipe = diffusers_format.load_pipeline(EMOJI)
     scale_lora(diffusers_format.load_lora(PERSONAL / "creature", pipe), scale)
     seeded = torch.Generator().manual_seed(15)
     drawn = text_to_image(pipe, ["a zwx monster"] * 6, seeded, steps=12, guidance=guidance)
