@@ -138,6 +138,17 @@ def test_a_prompt_is_drawn_and_kept_with_its_settings(tmp_path):
     assert len([*tmp_path.iterdir()]) == 2
 
 
+def test_loras_are_asked_for_by_their_scales():
+    found = []
+    draw = lambda asked, show: found.append(asked) or RED  # noqa: E731
+    play = Playground(draw, "a cat", loras=["creature", "style"])
+    play.go.click()
+    play.loras["style"].value = 0.8
+    play.go.click()
+    assert [asked.loras for asked in found] == [(), (("style", 0.8),)]
+    assert found[1].parameters().startswith("a cat <lora:style:0.8>\nNegative prompt: ")
+
+
 def test_a_sketch_goes_with_its_strength_and_a_mask_with_its_picture():
     found = []
     draw = lambda asked, show: found.append(asked) or RED  # noqa: E731

@@ -32,12 +32,14 @@ class Asked(NamedTuple):
     strength: float = 1.0  # of image to image: 1 begins with nothing but noise
     picture: np.ndarray | None = None  # uint8, SIDE x SIDE x 3
     mask: np.ndarray | None = None  # booleans, SIDE x SIDE: where to draw anew
+    loras: tuple[tuple[str, float], ...] = ()  # names of LoRAs, and the scale of each
 
     def parameters(self) -> str:
         """The settings as one text, as many programs write them into their PNG files."""
+        loras = "".join(f" <lora:{name}:{scale:g}>" for name, scale in self.loras)
         strength = f", Denoising strength: {self.strength:g}" if self.picture is not None else ""
         return (
-            f"{self.prompt}\nNegative prompt: {self.negative}\nSteps: {self.steps}, "
+            f"{self.prompt}{loras}\nNegative prompt: {self.negative}\nSteps: {self.steps}, "
             f"Sampler: DPM++ 2M, CFG scale: {self.guidance:g}, Seed: {self.seed}{strength}"
         )
 
@@ -51,8 +53,9 @@ class Playground:
     """A prompt and its settings, a button, a picture that sharpens, and what was drawn before.
 
     draw: makes a picture of an `Asked`. styles: names that can be chosen; "{prompt}, {style} style"
-    is then asked for. sketch: to draw on, or to paint a mask on. `widget` is what to show;
-    `history` holds each picture that was drawn, with what was asked.
+    is then asked for. sketch: to draw on, or to paint a mask on. loras: names of LoRAs; each gets a
+    slider for its scale, and is asked for where that is not 0. `widget` is what to show; `history`
+    holds each picture that was drawn, with what was asked.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Playground:
         prompt: str,
         styles: Sequence[str] = (),
         sketch: Sketch | None = None,
+        loras: Sequence[str] = (),
     ):
         wide = widgets.Layout(width="24em")
         self.draw, self.sketch = draw, sketch
@@ -72,6 +76,10 @@ class Playground:
         self.guidance = widgets.FloatSlider(4.0, min=1, max=8, step=0.5, description="guidance")
         self.steps = widgets.IntSlider(20, min=4, max=50, description="steps")
         self.strength = widgets.FloatSlider(0.6, min=0.1, max=1, step=0.05, description="strength")
+        self.loras = {
+            name: widgets.FloatSlider(0.0, min=-0.5, max=1.5, step=0.1, description=name)
+            for name in loras
+        }
         self.seed = widgets.IntText(0, description="seed")
         self.another = widgets.Button(description="another seed")
         self.go = widgets.Button(description="draw", button_style="primary")
@@ -90,6 +98,7 @@ class Playground:
         strength = [self.strength] if self.sketch is not None and not painting else []
         style = [self.style] if len(self.style.options) > 1 else []
         controls = [self.prompt, *style, self.negative, self.guidance, self.steps, *strength]
+        controls += self.loras.values()
         controls += [self.seed, widgets.HBox([self.go, self.another, self.keep]), self.status]
         sides = [self.sketch.widget] if self.sketch is not None else []
         top = widgets.Layout(align_items="flex-start")  # else pictures are stretched
@@ -103,7 +112,8 @@ class Playground:
             raise ValueError("The prompt is empty: say what to draw.")
         prompt += f", {self.style.value} style" if self.style.value != "any" else ""
         numbers = (self.guidance.value, self.steps.value, self.seed.value)
-        asked = Asked(prompt, self.negative.value.strip(), *numbers)
+        loras = tuple((name, slider.value) for name, slider in self.loras.items() if slider.value)
+        asked = Asked(prompt, self.negative.value.strip(), *numbers, loras=loras)
         if self.sketch is None:
             return asked
         asked = asked._replace(picture=self.sketch.picture(SIDE))
