@@ -69,8 +69,8 @@ STYLE = Settings(
     way="lora",
     subject="style",
     rank=4,
-    steps=500,
-    learning_rate=3e-3,
+    steps=250,
+    learning_rate=1e-3,
     **HOW,
 )
 PLAIN_DREAMBOOTH = Settings(
