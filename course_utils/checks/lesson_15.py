@@ -370,8 +370,8 @@ nearest_pip = Explore(
     unit=" % of the distance",
     hints=[
         "Change one of the two numbers at a time.",
-        "Guidance makes the caption count for more, the scale the LoRA. Try a little less of the one "
-        "and a little more of the other.",
+        "Guidance makes the caption count for more, the scale the LoRA. Try a little less of the "
+        "one and a little more of the other.",
     ],
     praise="Nearest is not yet best: look at the pictures, too, and at other prompts.",
 )
