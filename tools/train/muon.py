@@ -56,7 +56,7 @@ class MuonWithAdamW(AdamW):
 
 def orthogonalized_together(matrices: list[Tensor]) -> list[Tensor]:
     """All matrices orthogonalized, each by one of the processes."""
-    if not distributed.is_initialized():
+    if not distributed.is_initialized() or not matrices:
         return [orthogonalized(matrix) for matrix in matrices]
     rank, world = distributed.get_rank(), distributed.get_world_size()
     mine = [
