@@ -80,9 +80,12 @@ def test_of_dreambooth_latents_are_written_and_no_weights(small):
     personal.train(short(personal.PLAIN_DREAMBOOTH))
     drawn, notes = tensors.read_tensors(small / personal.DREAMBOOTH)
     prompts = json.loads(notes["prompts"])
-    assert {*drawn} == {"without_prior", "with_prior"} and len(prompts) == 6
-    assert all(latents.shape == (6, 4, 8, 8) for latents in drawn.values())
-    assert not torch.equal(*drawn.values())
+    assert {*drawn} == {*personal.DREAMBOOTH_RUNS, "wrong_caption_guided"} and len(prompts) == 6
+    assert all(len(latents) == (12 if "wrong" in name else 6) for name, latents in drawn.items())
+    assert all(latents.shape[1:] == (4, 8, 8) for latents in drawn.values())
+    assert not torch.equal(drawn["without_prior"], drawn["with_prior"])
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(drawn["with_prior"][:1], drawn["wrong_caption"][:1])
 
 
 def test_short_runs_are_begun_anew():

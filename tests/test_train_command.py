@@ -71,6 +71,10 @@ def test_the_stages_share_the_minutes_and_go_on_at_the_one_cut_off(asked):
     (first, how), (second, later) = asked
     assert (first.name, first.steps, how["resume"]) == ("emoji_text", 2, True)
     assert (second.name, later) == ("emoji_unet", {"minutes": 0.43 * 60, "resume": False})
+    asked.clear()
+    command.main("emoji", "text", "--resume", "--steps", "9")
+    ((longer, _),) = asked
+    assert (longer.name, longer.steps, longer.batch_size) == ("emoji_text", 9, 2)
 
 
 def test_a_run_says_how_it_is_made_again_and_is_cut_off_and_resumed(places, monkeypatch, capsys):

@@ -1,6 +1,6 @@
 """What each of two processes runs in test_train_processes.py: a short run whose losses it notes.
 
-`torchrun --nproc-per-node=2 -m tests.two_processes FOLDER STEPS`
+`torchrun --nproc-per-node=2 -m tests.two_processes FOLDER STEPS [muon]`
 """
 
 import json
@@ -13,9 +13,15 @@ from torch import nn
 from tools.train import loop
 from tools.train.processes import join
 
-SETTINGS = loop.Settings(
-    name="two", network={}, steps=20, batch_size=8, learning_rate=0.01, seed=5, every=10
-)
+HOW = dict(name="two", network={}, steps=20, batch_size=8, learning_rate=0.01, seed=5, every=10)
+SETTINGS = loop.Settings(**HOW)
+
+
+class WithMuon(loop.Settings):
+    def groups(self, model: nn.Module, peak: float) -> list[dict]:
+        matrices = [p for p in model.parameters() if p.ndim > 1]
+        others = [p for p in model.parameters() if p.ndim == 1]
+        return [{"params": matrices, "lr": peak, "muon": True}, {"params": others, "lr": peak}]
 
 
 def network() -> nn.Module:
@@ -35,7 +41,7 @@ def squared_error(model, x, y, generator):
         return nn.functional.mse_loss(model(x + 0.1 * noise), y)
 
 
-def main(folder: Path, stop: int) -> None:
+def main(folder: Path, stop: int, muon: str = "") -> None:
     rank, losses = join()[0], []
     loop.DOWNLOADS = folder
 
@@ -46,9 +52,10 @@ def main(folder: Path, stop: int) -> None:
             raise KeyboardInterrupt  # as a kill would
         return loss
 
+    settings = WithMuon(**HOW) if muon else SETTINGS
     model = network().to("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        for _ in loop.fit(SETTINGS, model, noted, data(), resume=SETTINGS.state.exists()):
+        for _ in loop.fit(settings, model, noted, data(), resume=settings.state.exists()):
             pass
     except KeyboardInterrupt:
         pass
@@ -57,4 +64,4 @@ def main(folder: Path, stop: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

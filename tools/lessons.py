@@ -33,7 +33,6 @@ NOTEBOOKS = ROOT / "notebooks"
 SOLUTIONS = sorted((NOTEBOOKS / "solutions").glob("*.ipynb"))
 LESSONS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 BESIDE = sorted({*NOTEBOOKS.glob("*.ipynb")} - {*LESSONS})  # without a number: the playground
-UNWRITTEN = set()  # lessons whose code is in `built` before the notebook is there
 MEASURED = ROOT / "data" / "measured.json"
 # What a lesson fetches where the network allows; all run without.
 DOWNLOADS = {"01_noise": "YOLO's weights (5 MB) if it can, and works without"}

@@ -45,7 +45,7 @@ class LoRALinear(nn.Module):
         return (self.scale * self.alpha / self.rank * BA).view_as(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.merged is not None:
+        if self.merged is not None or not self.scale:
             return self.base(x)
         return self.base(x) + self.scale * self.alpha / self.rank * self.B(self.A(x))
 

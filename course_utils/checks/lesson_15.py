@@ -18,8 +18,8 @@ word_count = Predict(
         Mistake(1, "one word, but it is a vector: as wide as the text encoder."),
         Mistake(32, "this is how many tokens a caption has. The word is one of them."),
         Mistake(3514, "this is the size of the old vocabulary. One row is added to its table."),
-        Mistake(4115, "this is the number of rows, the new one among them. How long is a row?"),
-        Mistake(4115 * 128, "this is the whole table. All rows but the last are frozen."),
+        Mistake(3515, "this is the number of rows, the new one among them. How long is a row?"),
+        Mistake(3515 * 128, "this is the whole table. All rows but the last are frozen."),
         Mistake(32 * 128, "this is a whole caption of embeddings. The word is one row of them."),
     ],
     hints=[
@@ -322,15 +322,15 @@ lora_merged = Write(
 )
 
 wrong_prior = Predict(
-    right="half pip",
-    choices=("pip", "half pip", "any monster"),
+    right="a mixture",
+    choices=("pip", "a mixture", "any monster"),
     mistakes=[
         Mistake("pip", "half of each batch shows the name with pictures that aren't Pip."),
         Mistake("any monster", "half of each batch still shows the name with Pip."),
     ],
     hints=[
         "A network that sees two kinds of pictures under one caption learns to draw both.",
-        "Of how many of its examples is Pip, of how many another monster?",
+        "On how many of its examples is Pip, on how many another monster?",
     ],
     praise="And 'a monster', which was to be kept, is in no caption: nothing keeps it.",
 )

@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import linear
 
 WRONG = {
-    "word_count": [("as wide as", 1), ("whole table", 526_720)],
+    "word_count": [("as wide as", 1), ("whole table", 449_920)],
     "word_step": [
         ("all rows learn", lambda table, gradient, row, rate, decay: _adamw(table, gradient)),
         ("weight decay", lambda table, gradient, row, rate, decay: _masked(table, gradient, row)),
@@ -88,5 +88,5 @@ RIGHT = {
         lambda W, A, B, alpha, scale: torch.addmm(W, B, A, alpha=scale * alpha / A.shape[0]),
         lambda W, A, B, alpha, scale: W + torch.einsum("or,ri->oi", B, scale * alpha * A / len(A)),
     ],
-    "wrong_prior": ["half pip", "Half Pip"],
+    "wrong_prior": ["a mixture", "A mixture"],
 }

@@ -3,7 +3,7 @@
 Every run is a stage of a data set; "all" are those that a model which draws needs, one after the
 other, and "classifiers" those that measure it. Weights go to data/checkpoints, with the run's
 settings in their header; its state to downloads, from where `--resume` goes on after a cut, number
-for number. With two processor cores, or two GPUs,
+for number, or with `--steps` to another end. With two processor cores, or two GPUs,
 `torchrun --nproc-per-node=2 -m tools.train emoji unet` uses both.
 """
 

@@ -1,9 +1,10 @@
 """The U-Net that draws what people type: `python -m tools.train emoji unet16`
 
 On the latents of `emoji vae16` and the text encoder of `emoji words`, which is trained on, at a
-third of the U-Net's rate. Pictures are drawings as they are and edited, encoded once; their
-captions are drawn anew at each step. What people type is scored on the way, by classifiers that
-have seen nothing held out (`tools/score_prompts.py`, the first seed): into curve.csv. All goes to
+third of the U-Net's rate. Muon trains the U-Net's matrices and convolutions, AdamW all else.
+Pictures are drawings as they are and edited, encoded once; their captions are drawn anew at each
+step. What people type is scored on the way, by classifiers that have seen nothing held out
+(`tools/score_prompts.py`, the first seed): into curve.csv. All goes to
 data/checkpoints/emoji_typed, a folder that diffusers opens, and what it draws of 32 prompts to
 downloads/emoji_unet16.png. A further leg from the weights that are there begins with a fresh
 optimizer: --from-weights.

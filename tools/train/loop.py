@@ -46,7 +46,8 @@ class Settings:
     def groups(self, model: nn.Module, peak: float) -> list[dict]:
         """What is trained, and the peaks of the learning rates: all weights, with one, by AdamW.
 
-        Groups that are marked with "muon" are trained by Muon."""
+        Groups that are marked with "muon" are trained by Muon (`tools.train.muon`).
+        """
         return [{"params": [*model.parameters()], "lr": peak}]
 
     @property
@@ -110,6 +111,11 @@ def fit(
     if resume:
         counts = load_run(settings.state, None, generator, modules)
         done, seconds = counts["done"], counts["seconds"]
+        if done > settings.steps:
+            raise SystemExit(
+                f"{settings.state} has made {done} steps already, more than {settings.steps}: "
+                f"ask for more with --steps, or leave it out."
+            )
         print(f"going on after step {done}", flush=True)
         if rank == 0 and done == settings.steps:  # cut off while the last step was measured
             yield Saved(settings, done, seconds, counts["loss"], ema.model)

@@ -38,7 +38,13 @@ class MuonWithAdamW(AdamW):
         self.param_groups = [group for group in groups if not group.get("muon")]
         super().step()
         self.param_groups = groups
-        weights = [(p, group) for group in groups if group.get("muon") for p in group["params"]]
+        weights = [
+            (p, group)
+            for group in groups
+            if group.get("muon")
+            for p in group["params"]
+            if p.grad is not None
+        ]
         updates = orthogonalized_together([self._momentum(p) for p, _ in weights])
         for (p, group), update in zip(weights, updates, strict=True):
             size = 0.2 * max(update.shape) ** 0.5

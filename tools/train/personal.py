@@ -10,7 +10,7 @@ functions.
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -46,6 +46,11 @@ NAME = "a zwx monster"
 WORD, START = "<pip>", "alien monster"
 DREAMBOOTH = "dreambooth.safetensors"
 DREAMBOOTH_PROMPTS = (*[NAME] * 2, *[CLASS] * 2, "a dog", "a red apple")
+DREAMBOOTH_RUNS = {
+    "without_prior": {},
+    "with_prior": dict(prior=64),
+    "wrong_caption": dict(prior=64, prior_caption=NAME),
+}
 DRAWN = dict(steps=12, guidance=3.0)
 
 
@@ -58,6 +63,7 @@ class Settings(loop.Settings):
     rank: int = 0  # of a LoRA
     pattern: str = r"unet\..*"  # of its layers' names
     prior: int = 0  # pictures of the class for DreamBooth to preserve
+    prior_caption: str = CLASS
 
 
 HOW = dict(network={}, batch_size=16, ema=0, every=0)
@@ -119,14 +125,18 @@ def taught(
         drawn = text_to_image(model, [CLASS] * settings.prior, generator, **DRAWN)
         own = torch.arange(settings.prior) % len(images)
         data = (latents.cpu()[own], model.tokenizer.encode([NAME] * settings.prior))
-        data += (model.to_latents(drawn).cpu(), model.tokenizer.encode([CLASS] * settings.prior))
+        data += (
+            model.to_latents(drawn).cpu(),
+            model.tokenizer.encode([settings.prior_caption] * settings.prior),
+        )
         loss_of = partial(prior_preservation_loss, **how)
     if settings.way == "word":
         add_word(model, WORD, vector_of(model, START))
     elif settings.way == "lora":
         loras = add_lora(whole, settings.pattern, settings.rank)
     else:
-        whole.requires_grad_(False), model.unet.requires_grad_(True)
+        whole.requires_grad_(False)
+        model.unet.requires_grad_(True)
     if not settings.prior:
         data += (model.tokenizer.encode(captions),)
     numbers, began = count_trainable(whole), time.perf_counter()
@@ -163,11 +173,12 @@ def train(settings: Settings, minutes: float | None = None, resume: bool = False
     if settings.way == "dreambooth":
         return dreambooth(settings)
     model = load()
-    before = nearness(settings, model) if settings.subject == "style" else float("nan")
+    before = nearness(settings, model)
     loras, run = taught(settings, model)
     after = nearness(settings, model)
     for lora in loras.values():
-        lora.A.half(), lora.B.half()  # as all weights are shipped
+        lora.A.half()  # as all weights are shipped
+        lora.B.half()
     print(f"{settings.name}: {run}, distance {before:.3f} before, {after:.3f} after")
     folder = PERSONAL / settings.name.removeprefix("personal_")
     notes = noted(settings, run) | dict(numbers=run["numbers"], distance=round(after, 4))
@@ -175,22 +186,30 @@ def train(settings: Settings, minutes: float | None = None, resume: bool = False
 
 
 def dreambooth(settings: Settings) -> None:
-    """Latents that DreamBooth draws without and with prior preservation, in one file."""
-    found, notes = {}, {}
-    for name, prior in (("without_prior", 0), ("with_prior", 64)):
-        model = load()
-        asked = replace(settings, prior=prior)
+    """Latents that DreamBooth draws without and with prior preservation, and, where the prior's
+    pictures had the wrong caption, of its name alone, without guidance and with it: in one file."""
+    found, notes, guided = {}, {}, DRAWN["guidance"]
+    for name, changes in DREAMBOOTH_RUNS.items():
+        model, asked = load(), replace(settings, **changes)
         _, run = taught(asked, model)
-        start = prepare_latents(model, len(DREAMBOOTH_PROMPTS), torch.Generator().manual_seed(1))
-        times = get_timesteps(model, DRAWN["steps"])
-        how = dict(guidance=DRAWN["guidance"])
-        found[name] = sample_latents(model, start, times, DREAMBOOTH_PROMPTS, **how).half().cpu()
+        if name == "wrong_caption":
+            found[name] = drawn_latents(model, [NAME] * 12, 1.0)
+            found[f"{name}_guided"] = drawn_latents(model, [NAME] * 12, guided)
+        else:
+            found[name] = drawn_latents(model, DREAMBOOTH_PROMPTS, guided)
         distance = nearness(asked, model)
         notes |= noted(settings, run) | {f"{name}_distance": round(distance, 4)}
+        notes |= {f"{name}_seconds": round(run["seconds"])}
         print(f"{settings.name}, {name}: {run}, distance {distance:.3f}")
-    tensors.write_tensors(
-        PERSONAL / DREAMBOOTH, found, prompts=json.dumps(DREAMBOOTH_PROMPTS), **notes
-    )
+    path = PERSONAL / DREAMBOOTH
+    tensors.write_tensors(path, found, prompts=json.dumps(DREAMBOOTH_PROMPTS), **notes)
+
+
+def drawn_latents(model: StableDiffusion, prompts: Sequence[str], guidance: float) -> Tensor:
+    """What the model makes of prompts, from the noise of seed 1: latents in half precision."""
+    start = prepare_latents(model, len(prompts), torch.Generator().manual_seed(1))
+    times = get_timesteps(model, DRAWN["steps"])
+    return sample_latents(model, start, times, prompts, guidance=guidance).half().cpu()
 
 
 def noted(settings: Settings, run: dict) -> dict[str, object]:
