@@ -79,7 +79,7 @@ import numpy
 import torch
 from diffusers import StableDiffusionPipeline
 pipe = StableDiffusionPipeline.from_pretrained(sys.argv[1])
-z = torch.randn(1, 12, 8, 8, generator=torch.Generator().manual_seed(0))
+z = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
 how = dict(latents=z, num_inference_steps=4, guidance_scale=3.0, output_type="np")
 numpy.save(sys.argv[2], pipe("a red heart", **how).images)
 """
@@ -97,7 +97,7 @@ def drawn_by_the_plain_line(where, **environment):
 
 
 def drawn_by_us():
-    z = torch.randn(1, 12, 8, 8, generator=seeded())
+    z = torch.randn(1, 4, 16, 16, generator=seeded())
     pipe = load_pipeline(SHIPPED)
     drawn = text_to_image(pipe, "a red heart", None, 4, latents=z, guidance=3.0, sampler="ddim")
     return (drawn + 1) / 2

@@ -15,10 +15,10 @@ from course_utils.data import datasets, emoji_edits
 from tools import score_prompts
 from tools.train import (
     emoji_styles,
+    emoji_text,
     emoji_things,
-    emoji_unet16,
-    emoji_vae16,
-    emoji_words,
+    emoji_unet,
+    emoji_vae,
     loop,
 )
 
@@ -67,7 +67,7 @@ def test_even_channels_change_nothing_but_the_latents_scale():
     with torch.no_grad():
         before, noise = model.encode(x), torch.randn(6, 4, 8, 8, generator=generator())
         drawn = model.decode(before.sample(noise))
-        emoji_vae16.even_channels(model, x)
+        emoji_vae.even_channels(model, x)
         after = model.encode(x)
         torch.testing.assert_close(model.decode(after.sample(noise)), drawn, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(after.mean.mean((0, 2, 3)), torch.zeros(4), atol=1e-4, rtol=0)
@@ -75,13 +75,13 @@ def test_even_channels_change_nothing_but_the_latents_scale():
 
 
 def test_every_caption_fits_into_the_tokens_and_says_something():
-    images, texts = emoji_words.examples(0, 1)
+    images, texts = emoji_text.examples(0, 1)
     assert images.shape == (len(texts), 3, 32, 32) and images.dtype == torch.uint8
     few = texts[::50]
-    tokenizer = emoji_words.learn_tokenizer(few)
+    tokenizer = emoji_text.learn_tokenizer(few)
     ids = tokenizer.encode([text for group in few for text in group])
     end = ids[0, -1]
-    assert ids.shape[1] == emoji_words.LENGTH
+    assert ids.shape[1] == emoji_text.LENGTH
     assert (ids[:, -1] == end).all() and (ids[:, 1] != end).all()
 
 
@@ -102,7 +102,7 @@ def elsewhere(tmp_path, monkeypatch):
     """Runs of two steps, whose files go into a folder of their own."""
     monkeypatch.setattr(loop, "DOWNLOADS", tmp_path)
     monkeypatch.setattr(loop, "CHECKPOINTS", tmp_path)
-    for module in (emoji_words, emoji_vae16, emoji_unet16):
+    for module in (emoji_text, emoji_vae, emoji_unet):
         monkeypatch.setattr(module, "FOLDER", tmp_path)
     return tmp_path
 
@@ -133,9 +133,9 @@ def test_a_classifier_is_written_with_what_it_reads(elsewhere, monkeypatch, modu
 
 def test_the_text_encoder_is_written_as_diffusers_reads_it(elsewhere, monkeypatch):
     small, texts = torch.zeros(16, 3, 32, 32, dtype=torch.uint8), [["a red car", "car"] * 3] * 16
-    monkeypatch.setattr(emoji_words, "examples", lambda seed, rounds: (small, texts))
-    monkeypatch.setattr(emoji_words, "quality", lambda *_: {"concept": 0.5})
-    emoji_words.train(short(emoji_words.SETTINGS, merges=20))
+    monkeypatch.setattr(emoji_text, "examples", lambda seed, rounds: (small, texts))
+    monkeypatch.setattr(emoji_text, "quality", lambda *_: {"concept": 0.5})
+    emoji_text.train(short(emoji_text.SETTINGS, merges=20))
     tokenizer = diffusers_format.load_tokenizer(elsewhere / "tokenizer")
     text = diffusers_format.load_text_encoder(elsewhere / "text_encoder")
     assert text(tokenizer.encode(["a red car"]))[0].shape == (1, 32, 128)
@@ -143,54 +143,54 @@ def test_the_text_encoder_is_written_as_diffusers_reads_it(elsewhere, monkeypatc
 
 def test_a_vae_is_finished_with_even_channels(elsewhere, monkeypatch):
     few = datasets.emoji(64, styles=["fluent"])[0][:24]
-    monkeypatch.setattr(emoji_vae16, "unseen", lambda: {"held_out": few})
+    monkeypatch.setattr(emoji_vae, "unseen", lambda: {"held_out": few})
     body = emoji_styles.StyleClassifier().eval()
-    monkeypatch.setattr(emoji_vae16.emoji_styles, "classifier", lambda: body)
+    monkeypatch.setattr(emoji_vae.emoji_styles, "classifier", lambda: body)
     pictures = ((few + 1) * 127.5).byte()
-    monkeypatch.setattr(emoji_vae16.emoji_examples, "examples", lambda *_, **__: (pictures, None))
-    monkeypatch.setattr(emoji_vae16.datasets, "emoji", lambda *_: (few, None, None))
-    emoji_vae16.train(short(emoji_vae16.SETTINGS, network=dict(NETWORK)))
+    monkeypatch.setattr(emoji_vae.emoji_examples, "examples", lambda *_, **__: (pictures, None))
+    monkeypatch.setattr(emoji_vae.datasets, "emoji", lambda *_: (few, None, None))
+    emoji_vae.train(short(emoji_vae.SETTINGS, network=dict(NETWORK)))
     begun = diffusers_format.load_vae(elsewhere / "vae").state_dict()
     with torch.no_grad():
         std = diffusers_format.load_vae(elsewhere / "vae").encode(few).mean.std((0, 2, 3))
     torch.testing.assert_close(std, torch.ones(4), atol=0.02, rtol=0)
-    emoji_vae16.train(short(emoji_vae16.FINISH))
+    emoji_vae.train(short(emoji_vae.FINISH))
     done = diffusers_format.load_vae(elsewhere / "vae").state_dict()
     same = {name.split(".")[0] for name in done if torch.equal(done[name], begun[name])}
     moved = {name.split(".")[0] for name in done if not torch.equal(done[name], begun[name])}
     assert moved == {"post_quant_conv", "decoder"} and {"encoder", "quant_conv"} <= same
-    assert (elsewhere / "emoji_vae16.png").exists() and (elsewhere / "emoji_finish.png").exists()
+    assert (elsewhere / "emoji_vae.png").exists() and (elsewhere / "emoji_finish.png").exists()
 
 
 def test_unet_and_text_encoder_are_trained_together_and_scored(elsewhere, monkeypatch):
-    tokenizer = emoji_words.learn_tokenizer([["a red car", "a cat and a dog"]], 20)
+    tokenizer = emoji_text.learn_tokenizer([["a red car", "a cat and a dog"]], 20)
     text = CLIPText(len(tokenizer.vocab), length=32, width=16, layers=1, heads=2)
     diffusers_format.save_tokenizer(elsewhere / "tokenizer", tokenizer)
     diffusers_format.save_text_encoder(elsewhere / "text_encoder", text)
     diffusers_format.save_vae(elsewhere / "vae", AutoencoderKL(**NETWORK))
     begun = {name: weight.clone() for name, weight in text.state_dict().items()}
     pictures = (torch.zeros(16, 3, 64, 64, dtype=torch.uint8), ["shown"] * 16)
-    monkeypatch.setattr(emoji_unet16.emoji_examples, "examples", lambda *_, **__: pictures)
-    monkeypatch.setattr(emoji_unet16.emoji_captions, "caption", lambda *_: "a red cat")
+    monkeypatch.setattr(emoji_unet.emoji_examples, "examples", lambda *_, **__: pictures)
+    monkeypatch.setattr(emoji_unet.emoji_captions, "caption", lambda *_: "a red cat")
     few = score_prompts.prompts()[::40]
     monkeypatch.setattr(score_prompts, "prompts", lambda: few)
     network = dict(widths=(8, 8, 8), attend=(False, False, True), layers_per_block=1)
     network |= dict(heads=2, groups=4)
-    emoji_unet16.train(short(emoji_unet16.SETTINGS, network=network))
+    emoji_unet.train(short(emoji_unet.SETTINGS, network=network))
     pipe = diffusers_format.load_pipeline(elsewhere)
     moved = pipe.text_encoder.state_dict()
     assert not torch.equal(moved["token_embedding.weight"], begun["token_embedding.weight"])
     first = (elsewhere / "unet" / "curve.csv").read_text().splitlines()[0]
     assert first == "step,seconds,loss,thing,colour,background,style,all"
     assert header(elsewhere / "unet" / "diffusion_pytorch_model.safetensors")["step"] == "2"
-    emoji_unet16.train(short(emoji_unet16.SETTINGS, network=network, from_weights=True))
+    emoji_unet.train(short(emoji_unet.SETTINGS, network=network, from_weights=True))
     assert len((elsewhere / "unet" / "curve.csv").read_text().splitlines()) == 5
 
 
 def test_muon_trains_the_matrices_and_the_text_encoder_moves_at_its_own_rate():
-    settings = emoji_unet16.SETTINGS
+    settings = emoji_unet.SETTINGS
     unet = UNet(4, **settings.network, cross_attention_dim=16)
-    model = emoji_unet16.Drawer(torch.nn.Linear(1, 1), unet)
+    model = emoji_unet.Drawer(torch.nn.Linear(1, 1), unet)
     matrices, others, text = settings.groups(model, 1e-3)
     assert matrices["lr"] == others["lr"] == 1e-3 and text["lr"] == pytest.approx(3e-4)
     assert matrices["muon"] and not others.get("muon") and not text.get("muon")

@@ -42,11 +42,11 @@ def test_every_stage_is_called_by_its_name(asked):
 
 
 def test_options_become_settings(asked):
-    command.main("emoji", "vae", "--steps", "7", "--decoder")
+    command.main("emoji", "vae", "--steps", "7", "--from-weights")
     settings = command.STAGES["emoji_vae"][1]
-    assert asked.pop()[0] == replace(settings, steps=7, decoder=True)
-    with pytest.raises(SystemExit, match="--decoder is nothing that emoji_unet can do"):
-        command.main("emoji", "unet", "--decoder")
+    assert asked.pop()[0] == replace(settings, steps=7, from_weights=True)
+    with pytest.raises(SystemExit, match="--without-held-out is nothing that emoji_unet can do"):
+        command.main("emoji", "unet", "--without-held-out")
     for wrong in (
         ["emoji", "many"],
         ["emoji", "--steps", "1", "--minutes", "1"],
@@ -59,7 +59,7 @@ def test_options_become_settings(asked):
 
 def test_the_stages_share_the_minutes_and_go_on_at_the_one_cut_off(asked):
     command.main("emoji", "--minutes", "60")
-    assert [settings.name for settings, _ in asked] == ["emoji_vae", "emoji_text", "emoji_unet"]
+    assert [settings.name for settings, _ in asked] == [*command.GROUPS["emoji_all"]]
     minutes = [how["minutes"] for _, how in asked]
     assert 45 < sum(minutes) < 55 and min(minutes) > 2  # the rest is for all that is not a step
     asked.clear()
@@ -70,7 +70,7 @@ def test_the_stages_share_the_minutes_and_go_on_at_the_one_cut_off(asked):
     command.main("emoji", "--resume", "--minutes", "60")
     (first, how), (second, later) = asked
     assert (first.name, first.steps, how["resume"]) == ("emoji_text", 2, True)
-    assert (second.name, later) == ("emoji_unet", {"minutes": 0.43 * 60, "resume": False})
+    assert (second.name, later) == ("emoji_unet", {"minutes": 0.4 * 60, "resume": False})
     asked.clear()
     command.main("emoji", "text", "--resume", "--steps", "9")
     ((longer, _),) = asked
@@ -123,5 +123,5 @@ def test_a_run_says_how_it_is_made_again_and_is_cut_off_and_resumed(places, monk
 def test_it_is_called_by_its_name():
     call = [sys.executable, "-m", "tools.train", "emoji", "--help"]
     said = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for word in ("vae", "text", "unet", "classifiers", "--minutes", "--resume", "--decoder"):
+    for word in ("vae", "text", "unet", "classifiers", "--minutes", "--resume", "--from-weights"):
         assert word in said

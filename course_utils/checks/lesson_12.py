@@ -462,7 +462,7 @@ latent_scale = Write(
 @functools.cache
 def _codec():
     """The shipped VAE, unseen drawings, and their latents."""
-    vae = diffusers_format.load_vae(scores.CHECKPOINTS / "emoji_typed" / "vae").float().eval()
+    vae = diffusers_format.load_vae(scores.CHECKPOINTS / "emoji" / "vae").float().eval()
     drawings = datasets.emoji(64, "held_out")[0][::14][:48]
     with torch.no_grad():
         return vae, drawings, vae.encode(drawings).mean

@@ -11,11 +11,10 @@ from itertools import product
 from pathlib import Path
 
 from course_utils.evaluation import scores
-from tools.score import digits, emoji, latents, personal, sprites
+from tools.score import digits, emoji, personal, sprites
 from tools.score.table import about, add_missing, digest
 
-TOOLS = {"digits": digits, "sprites": sprites, "emoji": emoji, "latents": latents}
-TOOLS |= {"personal": personal}
+TOOLS = {"digits": digits, "sprites": sprites, "emoji": emoji, "personal": personal}
 """Each has a CHECKPOINT, the COLUMNS of its table, and SETTINGS, those of them that say what is
 measured; `options` by which they are chosen; and `measurer`, which loads what it measures."""
 

@@ -19,10 +19,7 @@ from tools.train import (
     emoji_text,
     emoji_things,
     emoji_unet,
-    emoji_unet16,
     emoji_vae,
-    emoji_vae16,
-    emoji_words,
     personal,
     sprites_clip,
     sprites_unet,
@@ -31,8 +28,8 @@ from tools.train.loop import Settings, resumed
 from tools.train.processes import join
 
 MODULES = (digits_classifiers, digits_unet, sprites_clip, sprites_unet)
-MODULES += (emoji_classifiers, emoji_vae, emoji_text, emoji_unet)
-MODULES += (emoji_things, emoji_styles, emoji_words, emoji_vae16, emoji_unet16, personal)
+MODULES += (emoji_classifiers, emoji_things, emoji_styles)
+MODULES += (emoji_vae, emoji_text, emoji_unet, personal)
 STAGES = {settings.name: (module.train, settings) for module in MODULES for settings in module.ALL}
 """Each stage, by the name of its data set and its own: its function and its settings."""
 GROUPS = {
@@ -40,7 +37,7 @@ GROUPS = {
     "digits_all": {"digits_unet": 0.8},
     "sprites_all": {"sprites_clip": 0.2, "sprites_unet": 0.7},
     "emoji_classifiers": {"emoji_style": 0.5, "emoji_concept": 0.4},
-    "emoji_all": {"emoji_vae": 0.34, "emoji_text": 0.05, "emoji_unet": 0.43},
+    "emoji_all": {"emoji_vae": 0.3, "emoji_finish": 0.08, "emoji_text": 0.07, "emoji_unet": 0.4},
     "personal_all": dict.fromkeys(
         ("personal_creature", "personal_style", "personal_dreambooth"), 0
     ),
@@ -49,7 +46,6 @@ GROUPS = {
 DATA = ("digits", "sprites", "emoji", "personal")
 FLAGS = {
     "from_weights": "begin with the weights that are there, not at random",
-    "decoder": "train the VAE's decoder alone, from the weights that are there",
     "without_held_out": "a trial: a classifier that has not seen what is held out; not written",
 }
 

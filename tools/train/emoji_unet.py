@@ -1,76 +1,108 @@
-"""The emoji model's U-Net: `python -m tools.train emoji unet`
+"""The U-Net that draws what people type: `python -m tools.train emoji unet`
 
-The classes and the objective of lesson 11, on latents of the drawings that are not held out,
-conditional on the frozen text encoder. VAE and text encoder are read from data/checkpoints/emoji;
-the averaged weights are written there, in half precision and in diffusers' format, with their
-curve. What they draw for 64 captions goes to downloads/emoji_unet.png.
+On the latents of `emoji vae` and the text encoder of `emoji text`, which is trained on, at a
+third of the U-Net's rate. Muon trains the U-Net's matrices and convolutions, AdamW all else.
+Pictures are drawings as they are and edited, encoded once; their captions are drawn anew at each
+step. What people type is scored on the way, by classifiers that have seen nothing held out
+(`tools/score_prompts.py`, the first seed): into curve.csv. All goes to
+data/checkpoints/emoji, a folder that diffusers opens, and what it draws of 32 prompts to
+downloads/emoji_unet.png. A further leg from the weights that are there begins with a fresh
+optimizer: --from-weights.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import imageio.v3 as imageio
 import torch
 from torch import Tensor, nn
 
 from course_utils import diffusers_format, training
-from course_utils.built import text_to_image
 from course_utils.built.diffusion import diffusion_loss
 from course_utils.built.guidance import drop_cond
 from course_utils.built.schedule import NoiseSchedule, cosine_betas
 from course_utils.built.stable_diffusion import StableDiffusion
 from course_utils.built.unet import UNet
-from course_utils.data import datasets
+from course_utils.data import emoji_captions, emoji_examples
 from course_utils.notebook import plotting
+from tools import score_prompts
 from tools.train import loop
-from tools.train.emoji_captions import caption_ids, draw_captions
+from tools.train.emoji_vae import FOLDER
 
+CAPTIONS = 8  # of each picture
 SCHEDULE = NoiseSchedule(cosine_betas(1000))
+SHARES = {"plain": 0.68, "coloured": 0.11, "background": 0.06, "pair": 0.09}
+SHARES |= {"small": 0.02, "large": 0.02, "mirrored": 0.02}
+"""Of the examples. Colours and places are learned within minutes, and things take hours."""
+
+
+class Drawer(nn.Module):
+    """What is trained together: the text encoder and the U-Net."""
+
+    def __init__(self, text: nn.Module, unet: UNet):
+        super().__init__()
+        self.text, self.unet = text, unet
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(loop.Settings):
+    rounds: int = 5  # of examples: as many as so many times the drawings
+    shares: dict = field(default_factory=lambda: dict(SHARES))
+    text_rate: float = 0.3  # the text encoder's learning rate, in parts of the U-Net's
     prediction_type: str = "v_prediction"
     spacing: str = "trailing"  # of the timesteps it draws with
     drop: float = 0.1  # the part of captions that is left out, for guidance
 
+    def groups(self, model: Drawer, peak: float) -> list[dict]:
+        matrices, others = [], []
+        for name, weight in model.unet.named_parameters():
+            inside = not {"conv_in", "conv_out", "time_embedding", "time_emb_proj"} & {
+                *name.split(".")
+            }
+            (matrices if weight.ndim > 1 and inside else others).append(weight)
+        return [
+            {"params": matrices, "lr": peak, "muon": True},
+            {"params": others, "lr": peak},
+            {"params": [*model.text.parameters()], "lr": peak * self.text_rate},
+        ]
 
+
+WIDTHS = dict(widths=(64, 128, 224), attend=(False, False, True))
 SETTINGS = Settings(
     name="emoji_unet",
-    network=dict(widths=(128, 160), attend=(False, True), layers_per_block=1, heads=4, groups=8),
-    steps=2600,
-    batch_size=64,
-    learning_rate=1e-3,
-    every=400,
+    network=dict(**WIDTHS, layers_per_block=1, heads=4, groups=8),
+    steps=12_000,
+    batch_size=128,
+    learning_rate=1.2e-3,
+    every=1000,
 )
 ALL = (SETTINGS,)
 
 
 class CaptionedLoss:
-    """The objective, with a caption drawn for each drawing, read by a frozen text encoder."""
+    """The objective, with one of each picture's captions, now and then the null caption."""
 
-    def __init__(self, settings: Settings, tokenizer, text: nn.Module, device: torch.device):
-        self.settings, self.text = settings, text.to(device).eval().requires_grad_(False)
-        self.null = self.text(tokenizer.encode("").to(device))[0]
+    def __init__(self, settings: Settings, null: Tensor):
+        self.settings, self.null = settings, null
 
-    def __call__(
-        self, model: UNet, latents: Tensor, styled: Tensor, plain: Tensor, generator
-    ) -> Tensor:
-        with torch.no_grad():
-            cond = self.text(draw_captions(styled, plain, generator))[0]
-        cond = drop_cond(cond, self.null, self.settings.drop, generator)
+    def __call__(self, model: Drawer, latents: Tensor, ids: Tensor, generator) -> Tensor:
+        chosen = torch.randint(ids.shape[1], (len(ids),), generator=generator).to(ids.device)
+        ids = ids[torch.arange(len(ids), device=ids.device), chosen].long()
+        ids = drop_cond(ids, self.null.to(ids.device), self.settings.drop, generator)
         how = (SCHEDULE, self.settings.prediction_type)
-        return diffusion_loss(model, latents, cond, generator, *how)
+        return diffusion_loss(model.unet, latents, model.text(ids)[0], generator, *how)
 
 
-def build(settings: Settings, vae: nn.Module, text: nn.Module) -> UNet:
-    width = text.final_layer_norm.normalized_shape[0]
-    return UNet(vae.latent_channels, **settings.network, cross_attention_dim=width)
-
-
-def pipeline(settings: Settings, tokenizer, text, unet: UNet, vae: nn.Module) -> StableDiffusion:
-    parts = (tokenizer, text, unet, vae)
-    return StableDiffusion(*parts, SCHEDULE, settings.prediction_type, settings.spacing, size=64)
+def examples(settings: Settings, encode: Callable[[Tensor], Tensor]) -> tuple[Tensor, list]:
+    """The latents of all pictures, and CAPTIONS captions of each."""
+    pictures, shown = emoji_examples.examples(
+        settings.rounds, settings.seed, shares=settings.shares
+    )
+    chance = random.Random(settings.seed)
+    texts = [[emoji_captions.caption(e, chance) for _ in range(CAPTIONS)] for e in shown]
+    parts = (encode(part.float() / 127.5 - 1) for part in pictures.split(2000))
+    return torch.cat([*parts]), texts
 
 
 @torch.no_grad()
@@ -80,40 +112,42 @@ def encoded(vae: nn.Module, images: Tensor) -> Tensor:
     return torch.cat([vae.to_latents(part.to(where)).cpu() for part in images.split(64)])
 
 
-def prompts(number: int = 64) -> list[str]:
-    """The first captions of a seeded shuffle of all drawings that are not held out."""
-    captions = datasets.emoji(16)[1]
-    order = torch.randperm(len(captions), generator=torch.Generator().manual_seed(0))
-    return [captions[i][0] for i in order[:number]]
-
-
-def write(saved: loop.Saved, pipe: StableDiffusion, folder: Path) -> None:
-    """Write the U-Net and its scheduler, a line of its curve, and what it draws."""
-    settings, pipe.unet = saved.settings, saved.half().float()
-    diffusers_format.save_unet(folder / "unet", saved.half(), sample_size=8, **saved.notes())
+def write(saved: loop.Saved, pipe: StableDiffusion) -> None:
+    """Write U-Net, text encoder and scheduler, a line of the curve, and what it draws."""
+    settings, half = saved.settings, saved.half()
+    diffusers_format.save_unet(FOLDER / "unet", half.unet, sample_size=16, **saved.notes())
+    diffusers_format.save_text_encoder(FOLDER / "text_encoder", half.text, **saved.notes())
     how = (settings.prediction_type, settings.spacing)
-    diffusers_format.save_scheduler(folder / "scheduler", SCHEDULE, *how)
-    diffusers_format.save_index(folder)
-    loop.add_to_curve(folder / "unet" / "curve.csv", saved)
-    generator = torch.Generator().manual_seed(settings.seed)
-    how = dict(steps=20, guidance=3.0, sampler="dpmpp_2m")
-    drawn = text_to_image(pipe, prompts(), generator, **how).cpu()
-    rows = [torch.cat([*row], dim=2) for row in drawn.split(16)]
-    imageio.imwrite(loop.DOWNLOADS / "emoji_unet.png", plotting.to_uint8(torch.cat(rows, dim=1)))
+    diffusers_format.save_scheduler(FOLDER / "scheduler", SCHEDULE, *how)
+    diffusers_format.save_index(FOLDER)
+    pipe.text_encoder, pipe.unet = half.float().text, half.unet
+    rows = score_prompts.prompts()
+    drawn = score_prompts.by_model(pipe)(rows, seed=0)
+    found = score_prompts.shares(score_prompts.read(rows, drawn), range(len(rows)))
+    print(found, flush=True)
+    loop.add_to_curve(FOLDER / "unet" / "curve.csv", saved, **found)
+    few = torch.linspace(0, len(rows) - 1, 32).long()
+    lines = [torch.cat([*row], dim=2) for row in drawn[few].split(8)]
+    shown = loop.DOWNLOADS / f"{settings.name}.png"
+    imageio.imwrite(shown, plotting.to_uint8(torch.cat(lines, dim=1)))
 
 
 def train(settings: Settings = SETTINGS, **how: object) -> None:
     training.seed(settings.seed)
-    folder, device = loop.CHECKPOINTS / "emoji", training.device()
-    tokenizer = diffusers_format.load_tokenizer(folder / "tokenizer")
-    text = diffusers_format.load_text_encoder(folder / "text_encoder")
-    vae = diffusers_format.load_vae(folder / "vae").to(device).eval()
-    images, _, drawings = datasets.emoji(64)
-    data = (encoded(vae, images), *caption_ids(tokenizer, drawings))
-    model = build(settings, vae, text).to(device)
+    device = training.device()
+    tokenizer = diffusers_format.load_tokenizer(FOLDER / "tokenizer")
+    text = diffusers_format.load_text_encoder(FOLDER / "text_encoder").float()
+    vae = diffusers_format.load_vae(FOLDER / "vae").float().to(device).eval()
+    latents, texts = examples(settings, lambda images: encoded(vae, images))
+    ids = tokenizer.encode([t for group in texts for t in group]).view(len(texts), CAPTIONS, -1)
+    width = text.final_layer_norm.normalized_shape[0]
+    unet = UNet(vae.latent_channels, **settings.network, cross_attention_dim=width)
     if settings.from_weights:
-        model.load_state_dict(diffusers_format.load_unet(folder / "unet").state_dict())
-    loss = CaptionedLoss(settings, tokenizer, text, device)
-    pipe = pipeline(settings, tokenizer, text, model, vae)
-    for saved in loop.fit(settings, model, loss, data, **how):
-        write(saved, pipe, folder)
+        unet.load_state_dict(diffusers_format.load_unet(FOLDER / "unet").float().state_dict())
+    model = Drawer(text.requires_grad_(True), unet).to(device)
+    loss = CaptionedLoss(settings, tokenizer.encode("")[0])
+    parts = (tokenizer, model.text, model.unet, vae, SCHEDULE)
+    how_it_draws = (settings.prediction_type, settings.spacing)
+    pipe = StableDiffusion(*parts, *how_it_draws, 64, training.autocast(device))
+    for saved in loop.fit(settings, model, loss, (latents, ids.short()), **how):
+        write(saved, pipe)
