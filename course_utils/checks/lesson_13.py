@@ -1,12 +1,31 @@
 """The exercises of lesson 13, latent diffusion."""
 
+import functools
 import math
 
 import torch
 
 from course_utils.built.forward import forward_jump
+from course_utils.built.pipeline import text_to_image
 from course_utils.built.schedule import NoiseSchedule, cosine_betas
-from course_utils.checks.engine import Mistake, Write
+from course_utils.checks.engine import Explore, Mistake, Predict, Repair, Write
+from course_utils.diffusers_format import load_pipeline
+from course_utils.evaluation import emoji_prompts, scores
+
+resting_part = Predict(
+    right="encoder",
+    choices=("text encoder", "u-net", "encoder", "decoder"),
+    mistakes=[
+        Mistake("text encoder", "it reads the words: without it the U-Net is told nothing."),
+        Mistake("u-net", "it does nearly all of the work: it takes the noise out."),
+        Mistake("decoder", "the U-Net makes latents, 16 x 16. Who would make pixels of them?"),
+    ],
+    hints=[
+        "Follow the arrows of the two upper rows, from the caption and the noise to the picture.",
+        "Which part takes a picture in? Is there one, before it is drawn?",
+    ],
+    praise="Noise is drawn as latents: no picture goes in, so none is encoded.",
+)
 
 
 def _noises(seed, *shapes):
@@ -14,80 +33,78 @@ def _noises(seed, *shapes):
     return [torch.randn(*shape, generator=generator) for shape in shapes]
 
 
-_TIMES = [1000, 900, 800, 700, 600, 500, 400, 300, 200, 100, 0]
+weak_no = Predict(
+    right="nothing",
+    choices=("the opposite", "half as much", "nothing"),
+    mistakes=[
+        Mistake("the opposite", "for that w would have to be below 1: put numbers in the formula."),
+        Mistake("half as much", "put w = 1 in the formula: how much of `unwanted` is left?"),
+    ],
+    hints=[
+        "Sort the formula: which factor has `unwanted`, which has `cond`?",
+        "unwanted + w (cond - unwanted) = (1 - w) unwanted + w cond.",
+    ],
+    praise="At w = 1 the formula is cond alone. A no needs guidance to be heard.",
+)
 
 
-def _steps(timesteps, strength):
-    return int(strength * (len(timesteps) - 1))
+def _summed(a_part, b_part=None):
+    def answer(null, a, b, w):
+        return a_part(null, a, w) + (b_part or a_part)(null, b, w) - null
+
+    return answer
 
 
-strength_times = Write(
-    right=lambda timesteps, strength: timesteps[len(timesteps) - 1 - _steps(timesteps, strength) :],
-    cases=lambda: [(_TIMES, strength) for strength in (0.7, 0.32, 0.16, 0.75, 1.0, 0.0)],
+def _guided(null, a, w):
+    return null + w * (a - null)
+
+
+both_at_once = Write(
+    right=_summed(_guided),
+    cases=lambda: [
+        (*_noises(1, (2, 4, 3, 3), (2, 4, 3, 3), (2, 4, 3, 3)), 3.0),
+        (*_noises(2, (2, 4, 3, 3), (2, 4, 3, 3), (2, 4, 3, 3)), 1.5),
+    ],
     mistakes=[
         Mistake(
-            lambda timesteps, strength: timesteps[_steps(timesteps, strength) :],
-            "strength is upside down: 1 is all noise, so all steps are made then.",
+            lambda null, a, b, w: _guided(null, a, w) + _guided(null, b, w),
+            "the null prediction is in it twice, and only once in the formula.",
         ),
         Mistake(
-            lambda timesteps, strength: timesteps[: _steps(timesteps, strength) + 1],
-            "these are the first steps. They begin in pure noise, where nothing is left of the "
-            "picture, and end before the picture is clean: make the last ones.",
+            lambda null, a, b, w: null + w * ((a + b) / 2 - null),
+            "this goes towards the mean of the two, with one whole weight between them. Each pulls "
+            "with the whole weight.",
         ),
         Mistake(
-            lambda timesteps, strength: timesteps[len(timesteps) - _steps(timesteps, strength) :],
-            "one timestep too few: n steps pass n + 1 timesteps.",
+            lambda null, a, b, w: null + w * (a + b - null),
+            "null is to be subtracted from each of the two.",
         ),
         Mistake(
-            lambda timesteps, strength: timesteps[-_steps(timesteps, strength) - 1 :][
-                : len(timesteps) - 1
-            ],
-            "with strength 1 the last timestep is missing: sampling must end at the picture.",
+            lambda null, a, b, w: null + w * (a - null) - w * (b - null),
+            "this leads away from b, as a negative prompt does.",
         ),
         Mistake(
-            lambda timesteps, strength: [t for t in timesteps if t < strength * timesteps[0]],
-            "the timestep at which sampling starts is missing: it is the first of the list.",
+            lambda null, a, b, w: w * (a - null) + w * (b - null),
+            "the start is missing: both pulls are added to null.",
         ),
         Mistake(
-            lambda timesteps, strength: timesteps[
-                len(timesteps) - 1 - round(strength * (len(timesteps) - 1)) :
-            ],
-            "you round to the nearest. int cuts off: a step that is not whole is not made.",
+            lambda null, a, b, w: a + w * (b - null),
+            "only b pulls with w; a has the weight 1.",
         ),
         Mistake(
-            lambda timesteps, strength: timesteps[
-                len(timesteps) - 1 - math.ceil(strength * (len(timesteps) - 1)) :
-            ],
-            "you round up. int cuts off: a step that is not whole is not made.",
+            lambda null, a, b, w: null + w * (null - a) + w * (null - b),
+            "the differences are upside down: this leads away from both.",
         ),
         Mistake(
-            lambda timesteps, strength: timesteps[
-                len(timesteps) - 1 - int(strength * len(timesteps)) :
-            ],
-            "n + 1 timesteps make n steps, and you took strength of the timesteps.",
-        ),
-        Mistake(
-            lambda timesteps, strength: (
-                timesteps[len(timesteps) - 1 - _steps(timesteps, strength) :] if strength else []
-            ),
-            "at strength 0 no step is made, and one timestep is left: the last.",
-        ),
-        Mistake(
-            _steps,
-            "this is how many steps are made. Return their timesteps, a part of the list.",
-        ),
-        Mistake(
-            lambda timesteps, strength: [round(strength * t) for t in timesteps],
-            "you moved the timesteps. Sampling keeps those of the list, and leaves out the "
-            "first ones.",
+            lambda null, a, b, w: b + w * (a - b),
+            "this is a negative prompt: away from b, towards a.",
         ),
     ],
     hints=[
-        "n + 1 timesteps make n steps. How many of them are made?",
-        "int(strength * steps) are made, and they are the last ones.",
-        "A slice that begins at index i leaves out the first i. How many steps are not made?",
+        "Guidance with one prompt is null + w (a - null): a start and a pull.",
+        "A second prompt is a second pull; there is still one start.",
     ],
-    praise="Half the strength is half the work, too.",
+    praise="Predictions can be added, since each is a direction in the same space.",
 )
 
 _SCHEDULE = NoiseSchedule(cosine_betas(100))
@@ -107,15 +124,13 @@ def _put_back(kept_of):
     return answer
 
 
-known_put_back = Write(
+known_put_back = Repair(
+    broken=_put_back(lambda known, noise, t, s, schedule: known),
+    symptom="The known part is put back clean. Beside it everything has the noise of time s, and "
+    "the network has never seen such a mixture.",
     right=_put_back(lambda known, noise, t, s, schedule: forward_jump(known, noise, s, schedule)),
     cases=lambda: [_inpainting(1, 60, 40), _inpainting(2, 90, 80), _inpainting(3, 20, 0)],
     mistakes=[
-        Mistake(
-            _put_back(lambda known, noise, t, s, schedule: known),
-            "the known part is put back clean. Beside it everything has the noise of time s, and "
-            "the network has never seen such a mixture.",
-        ),
         Mistake(
             _put_back(lambda known, noise, t, s, schedule: forward_jump(known, noise, t, schedule)),
             "this is the noise of time t, where the step began. `drawn` has arrived at s.",
@@ -187,99 +202,6 @@ known_put_back = Write(
         "`torch.where` picks, number by number, from one of two tensors.",
     ],
     praise="At s = 0 no noise is left, and the known part is what it was.",
-)
-
-
-def _mixes(shares_of):
-    def answer(first, second, number):
-        shares = shares_of(number)[:, None, None]
-        return torch.lerp(first[None], second[None], shares)
-
-    return answer
-
-
-def _halves_of_sentences(first, second, number):
-    cuts = torch.linspace(0, 1, number) * len(first)
-    places = torch.arange(len(first))[None, :, None]
-    return torch.where(places < cuts[:, None, None], second[None], first[None])
-
-
-def _turned_contexts(first, second, number):
-    angle = torch.linspace(0, math.pi / 2, number)[:, None, None]
-    return angle.cos() * first + angle.sin() * second
-
-
-def _shares_along_the_width(first, second, number):
-    shares = torch.linspace(0, 1, number)
-    return (1 - shares) * first + shares * second
-
-
-context_between = Write(
-    right=_mixes(lambda number: torch.linspace(0, 1, number)),
-    cases=lambda: [(*_noises(4, (6, 5), (6, 5)), 5), (*_noises(5, (4, 3), (4, 3)), 3)],
-    mistakes=[
-        Mistake(
-            _mixes(lambda number: torch.linspace(1, 0, number)),
-            "the order is the other way round: the first mix is `first` alone.",
-        ),
-        Mistake(
-            _mixes(lambda number: torch.arange(number) / number),
-            "the last mix should be `second` alone: both ends are included.",
-        ),
-        Mistake(
-            _mixes(lambda number: torch.linspace(0, 1, number + 2)[1:-1]),
-            "`first` and `second` themselves belong to the mixes: both ends are included.",
-        ),
-        Mistake(
-            _halves_of_sentences,
-            "you take some tokens of one sentence and some of the other. Mix the numbers of every "
-            "token.",
-        ),
-        Mistake(
-            lambda first, second, number: (
-                first + torch.linspace(0, 1, number)[:, None, None] * second
-            ),
-            "what `second` gains, `first` must lose: the two shares add up to 1.",
-        ),
-        Mistake(
-            _mixes(lambda number: torch.arange(1, number + 1) / number),
-            "the first mix should be `first` alone: both ends are included.",
-        ),
-        Mistake(
-            _mixes(lambda number: torch.full((number,), 0.5)),
-            "all of them are half of each. They should lead from the one to the other.",
-        ),
-        Mistake(
-            _mixes(lambda number: torch.linspace(0, 1, number) ** 2),
-            "the steps are not even: take the shares as linspace gives them.",
-        ),
-        Mistake(
-            _turned_contexts,
-            "you turned, with cosine and sine. That is for noises; contexts are mixed along a"
-            " straight line.",
-        ),
-        Mistake(
-            lambda first, second, number: torch.lerp(
-                first, second, torch.linspace(0, 1, len(first))[:, None]
-            ),
-            "your shares run along the tokens. Each mix has one share for all of its tokens.",
-        ),
-        Mistake(
-            lambda first, second, number: torch.linspace(0, 1, number),
-            "these are the shares. Mix the two contexts with each of them.",
-        ),
-        Mistake(
-            _shares_along_the_width,
-            "your shares run along the width. Give them two more dimensions, shares[:, None, "
-            "None]: one for each mix.",
-        ),
-    ],
-    hints=[
-        "torch.linspace(0, 1, number) are the shares of `second`.",
-        "shares[:, None, None] has two more dimensions, and multiplies L x width numbers.",
-        "At share 0 all is `first`, at share 1 all is `second`: what does each get in between?",
-    ],
-    praise="For the U-Net a sentence is numbers, and between numbers there is always more.",
 )
 
 
@@ -369,4 +291,75 @@ noise_between = Write(
         "At angle 0 there is only `first`, at pi / 2 only `second`. Which takes the cosine?",
     ],
     praise="The sum of squares stays 1, so it is standard normal all the way.",
+)
+
+drawn_latents = Predict(
+    right=9,
+    mistakes=[
+        Mistake(4, "6 x 6 pixels would fit into 2 x 2 latents, if they began where one does."),
+        Mistake(1, "the square touches more than one: pixels 3 to 8 are in several latents."),
+        Mistake(36, "these are its pixels. Each latent stands for 4 x 4 of them."),
+        Mistake(3, "so many a side: it is a square."),
+        Mistake(
+            2.25, "this is its area. A latent of which one pixel is masked is drawn as a whole."
+        ),
+    ],
+    hints=[
+        "Latent 0 has pixels 0 to 3, latent 1 has 4 to 7. Which pixels has the square, in a row?",
+        "Pixels 3 to 8: how many latents have one of them? And in two directions?",
+    ],
+    praise="144 pixels change for 36. A square that begins at pixel 4 and has 8 changes 64 for 64.",
+)
+
+WANTED = dict(steps=20, guidance=4.0)  # what the exercise's settings are compared with
+FEWER = 2  # prompts that may be lost
+
+
+@functools.cache
+def _pipe():
+    return load_pipeline(scores.CHECKPOINTS / "emoji")
+
+
+def _right_and_calls(settings: dict) -> tuple[int, float]:
+    """How many of 24 prompts are drawn right, and how often the U-Net is called for a picture."""
+    rows, calls = emoji_prompts.prompts()[2::8][:24], []
+    hook = _pipe().unet.register_forward_pre_hook(lambda _, inputs: calls.append(len(inputs[0])))
+    try:
+        generator = torch.Generator().manual_seed(0)
+        pictures = text_to_image(_pipe(), [row["prompt"] for row in rows], generator, **settings)
+    finally:
+        hook.remove()
+    return sum(emoji_prompts.read(rows, pictures)["all"]), sum(calls) / len(rows)
+
+
+@functools.cache
+def _to_reach() -> int:
+    return _right_and_calls(WANTED)[0] - FEWER
+
+
+def calls_for_a_picture(settings) -> float:
+    """The calls of the U-Net for a picture. Raises ValueError where too few prompts are right."""
+    allowed = ("steps", "guidance", "sampler", "interval", "negative")
+    if not isinstance(settings, dict) or not {"steps"} <= {*settings} <= {*allowed}:
+        raise ValueError("a dict is wanted, with steps and, if you like, " + ", ".join(allowed[1:]))
+    right, calls = _right_and_calls(settings)
+    if right < _to_reach():
+        raise ValueError(
+            f"with {calls:g} calls {right} of 24 prompts are right, {_to_reach()} are wanted."
+        )
+    return calls
+
+
+few_calls = Explore(
+    score=calls_for_a_picture,
+    board={"twenty guided steps": 40, "ten guided steps": 20, "six guided steps": 12},
+    higher=False,
+    unit=" calls",
+    hints=[
+        "Take fewer steps first, of the same sampler.",
+        "Large shapes are decided in the first steps. Where is guidance needed, and where is it "
+        "waste?",
+        "interval=(300, 1000) guides at the noisy times alone: each step below 300 is one call.",
+    ],
+    praise="Half the calls are half the time. Look at the pictures, too: judges forgive grain.",
 )

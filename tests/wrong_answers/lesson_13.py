@@ -15,14 +15,6 @@ def _kept(part):
 
 
 WRONG = {
-    "strength_times": [
-        (
-            None,
-            lambda timesteps, strength: (
-                timesteps[-int(strength * (len(timesteps) - 1)) - 1 : -1] or timesteps[-1:]
-            ),
-        ),
-    ],
     "known_put_back": [
         (
             "give different results",
@@ -31,13 +23,9 @@ WRONG = {
             ),
         ),
     ],
-    "context_between": [
-        (
-            "the numbers are right; their shape should",
-            lambda first, second, number: _mixes(
-                first, second, torch.linspace(0, 1, number)
-            ).flatten(0, 1),
-        ),
+    "both_at_once": [
+        ("factor", lambda null, a, b, w: 0.5 * (null + w * (a - null) + w * (b - null))),
+        (None, lambda null, a, b, w: null + w * (a - null) + (b - null)),
     ],
     "noise_between": [
         (None, lambda first, second, share: (1 - share**2) ** 0.5 * first + share * second),
@@ -48,17 +36,6 @@ WRONG = {
 def _put_into(drawn, new, kept):
     drawn[~new.expand_as(drawn)] = kept[~new.expand_as(drawn)]
     return drawn
-
-
-def _mixes(first, second, shares):
-    return first + shares[:, None, None] * (second - first)
-
-
-def _step_by_step(timesteps, strength):
-    walked = [timesteps[-1]]
-    for i in range(int(strength * (len(timesteps) - 1))):
-        walked.insert(0, timesteps[-2 - i])
-    return walked
 
 
 def _blended(drawn, known, new, noise, t, s, schedule):
@@ -72,27 +49,27 @@ def _written_into_a_copy(drawn, known, new, noise, t, s, schedule):
     return _put_into(drawn.clone(), new, forward_jump(known, noise, times, schedule))
 
 
+def _pull_by_pull(null, a, b, w):
+    x = null.clone()
+    for prompt in (a, b):
+        x += w * (prompt - null)
+    return x
+
+
 RIGHT = {
-    "strength_times": [
-        _step_by_step,
-        lambda timesteps, strength: tuple(timesteps)[::-1][
-            : 1 + int(strength * (len(timesteps) - 1))
-        ][::-1],
+    "resting_part": ["encoder", "Encoder "],
+    "weak_no": ["nothing", " Nothing"],
+    "drawn_latents": [9, 9.0, torch.tensor(9)],
+    "both_at_once": [
+        lambda null, a, b, w: (1 - 2 * w) * null + w * (a + b),
+        lambda null, a, b, w: torch.einsum(
+            "k,k...->...",
+            torch.tensor([1 - 2 * w, w, w]).double(),
+            torch.stack([null, a, b]).double(),
+        ),
+        _pull_by_pull,
     ],
     "known_put_back": [_blended, _written_into_a_copy],
-    "context_between": [
-        lambda first, second, number: torch.stack(
-            [first + i / (number - 1) * (second - first) for i in range(number)]
-        ),
-        lambda first, second, number: torch.einsum(
-            "kn,klw->nlw",
-            torch.stack([torch.linspace(1, 0, number), torch.linspace(0, 1, number)]).double(),
-            torch.stack([first, second]).double(),
-        ),
-        lambda first, second, number: torch.stack(
-            [first.lerp(second, i / (number - 1)) for i in range(number)], -1
-        ).permute(2, 0, 1),
-    ],
     "noise_between": [
         lambda first, second, share: (
             (torch.exp(torch.tensor(-0.5j * math.pi * share)) * torch.complex(first, second)).real
