@@ -42,6 +42,7 @@ SYMMETRIC = {
     ("first_end", "`ids` and `end` are exchanged."),
     ("pull_and_push", "`images` and `texts` are exchanged."),
     ("decibels", "`images` and `originals` are exchanged."),
+    ("both_at_once", "`a` and `b` are exchanged."),
     ("elbo_loss", "`x` and `back` are exchanged."),
     ("conv_operations", "`inputs` and `outputs` are exchanged."),
     ("score_memory", "`height` and `width` are exchanged."),
