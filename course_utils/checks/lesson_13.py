@@ -126,8 +126,8 @@ def _put_back(kept_of):
 
 known_put_back = Repair(
     broken=_put_back(lambda known, noise, t, s, schedule: known),
-    symptom="What is drawn looks foreign to the face below: at each step the network sees a mixture "
-    "that it never met in training.",
+    symptom="What is drawn looks foreign to the face below: at each step the network sees a "
+    "mixture that it never met in training.",
     right=_put_back(lambda known, noise, t, s, schedule: forward_jump(known, noise, s, schedule)),
     cases=lambda: [_inpainting(1, 60, 40), _inpainting(2, 90, 80), _inpainting(3, 20, 0)],
     mistakes=[
