@@ -352,7 +352,7 @@ def calls_for_a_picture(settings) -> float:
 
 few_calls = Explore(
     score=calls_for_a_picture,
-    board={"twenty guided steps": 40, "ten guided steps": 20, "six guided steps": 12},
+    board={"twenty guided steps": 40, "ten guided steps": 20, "six guided steps": 12, "five": 10},
     higher=False,
     unit=" calls",
     hints=[
