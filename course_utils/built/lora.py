@@ -15,8 +15,9 @@ class LoRALinear(nn.Module):
 
     base: a linear layer or a convolution; or a LoRALinear, so that several changes add up. A starts
     as torch starts any layer and B at zero, so that nothing is changed yet. alpha: r if it is None;
-    it makes one learning rate fit several ranks. scale: a setting, 1 at first: 0 is the base alone.
-    Raises ValueError for other layers and for no rank. (Hu et al. 2021, section 4.1.)
+    kept fixed, it lets one learning rate serve several ranks, roughly. scale: a setting, 1 at
+    first: 0 is the base alone. Raises ValueError for other layers and for no rank. (Hu et al. 2021,
+    section 4.1.)
     """
 
     def __init__(self, base: nn.Module, rank: int = 4, alpha: float | None = None):

@@ -252,7 +252,7 @@ def read_back(save, A: Tensor, B: Tensor, alpha: float) -> Tensor:
 
 lora_saved = Repair(
     broken=lambda A, B, alpha: (A, B),
-    symptom="The file opens, and the creature is only half there: alpha was not saved.",
+    symptom="The file opens, and the creature comes out too strong: alpha was not saved.",
     right=lambda A, B, alpha: (A, B * (alpha / len(A))),
     cases=lambda: [_factors(1), _factors(3)],
     outcome=read_back,
