@@ -149,4 +149,6 @@ def adjusted(row: dict) -> dict:
 
 
 def measurer(asked: argparse.Namespace) -> Callable[[dict], dict]:
-    return partial(measure, diffusers_format.load_pipeline(asked.checkpoint).to(training.device()))
+    device = training.device()
+    pipe = diffusers_format.load_pipeline(asked.checkpoint, precision=training.autocast(device))
+    return partial(measure, pipe.to(device))
