@@ -103,7 +103,7 @@ def image_to_image(
 def preview(
     model: StableDiffusion, film: list[Tensor], every: int = 5
 ) -> Callable[[int, Tensor, Tensor], None]:
-    """A callback that adds to `film`, each so many steps, what the estimate of x0 looks like."""
+    """A callback that adds to `film`, every so many steps, what the estimate of x0 looks like."""
     steps = 0
 
     def after_step(t: int, x: Tensor, x0: Tensor) -> None:

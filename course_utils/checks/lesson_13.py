@@ -5,6 +5,7 @@ import math
 
 import torch
 
+from course_utils import training
 from course_utils.built.forward import forward_jump
 from course_utils.built.pipeline import text_to_image
 from course_utils.built.schedule import NoiseSchedule, cosine_betas
@@ -216,16 +217,15 @@ def _turned(weights):
 _RIGHT_ANGLE = math.pi / 2
 
 
-def _by_measured_angle(first, second, share):
-    a, b = first.flatten(), second.flatten()
-    angle = torch.arccos(a @ b / (a.norm() * b.norm()))
-    before, after = ((1 - share) * angle).sin(), (share * angle).sin()
-    return (before * first + after * second) / angle.sin()
+def _at_right_angles(seed):
+    first, second = _noises(seed, (2, 3, 4, 4), (2, 3, 4, 4))
+    along = (second * first).sum((1, 2, 3), True) / first.square().sum((1, 2, 3), True)
+    return first, second - along * first  # so that the measured angle may be taken, too
 
 
 noise_between = Write(
     right=_turned(lambda s: (math.cos(s * _RIGHT_ANGLE), math.sin(s * _RIGHT_ANGLE))),
-    cases=lambda: [(*_noises(n, (2, 3, 4, 4), (2, 3, 4, 4)), n / 4) for n in range(5)],
+    cases=lambda: [(*_at_right_angles(n), n / 4) for n in range(5)],
     mistakes=[
         Mistake(
             _turned(lambda s: (1 - s, s)),
@@ -279,11 +279,6 @@ noise_between = Write(
             _turned(lambda s: (1.0, s)),
             "the noise becomes too strong: what the second gains, the first must lose.",
         ),
-        Mistake(
-            _by_measured_angle,
-            "you measured the angle between the two. It is nearly a right one, and a right "
-            "angle was asked for.",
-        ),
     ],
     hints=[
         "For independent noises a * first + b * second has the variance a^2 + b^2.",
@@ -308,7 +303,7 @@ drawn_latents = Predict(
         "Latent 0 has pixels 0 to 3, latent 1 has 4 to 7. Which pixels has the square, in a row?",
         "Pixels 3 to 8: how many latents have one of them? And in two directions?",
     ],
-    praise="144 pixels change for 36. A square that begins at pixel 4 and has 8 changes 64 for 64.",
+    praise="144 pixels are drawn to change 36. A square of 8 that begins at pixel 4 draws 64.",
 )
 
 WANTED = dict(steps=20, guidance=4.0)  # what the exercise's settings are compared with
@@ -317,7 +312,8 @@ FEWER = 2  # prompts that may be lost
 
 @functools.cache
 def _pipe():
-    return load_pipeline(scores.CHECKPOINTS / "emoji")
+    precision = training.autocast(training.device())
+    return load_pipeline(scores.CHECKPOINTS / "emoji", precision=precision)
 
 
 def _right_and_calls(settings: dict) -> tuple[int, float]:
@@ -325,8 +321,8 @@ def _right_and_calls(settings: dict) -> tuple[int, float]:
     rows, calls = emoji_prompts.prompts()[2::8][:24], []
     hook = _pipe().unet.register_forward_pre_hook(lambda _, inputs: calls.append(len(inputs[0])))
     try:
-        generator = torch.Generator().manual_seed(0)
-        pictures = text_to_image(_pipe(), [row["prompt"] for row in rows], generator, **settings)
+        generator, how = torch.Generator().manual_seed(0), WANTED | settings
+        pictures = text_to_image(_pipe(), [row["prompt"] for row in rows], generator, **how)
     finally:
         hook.remove()
     return sum(emoji_prompts.read(rows, pictures)["all"]), sum(calls) / len(rows)
@@ -338,14 +334,14 @@ def _to_reach() -> int:
 
 
 def calls_for_a_picture(settings) -> float:
-    """The calls of the U-Net for a picture. Raises ValueError where too few prompts are right."""
+    """The NFE of a picture. Raises ValueError where too few prompts are right."""
     allowed = ("steps", "guidance", "sampler", "interval", "negative")
     if not isinstance(settings, dict) or not {"steps"} <= {*settings} <= {*allowed}:
         raise ValueError("a dict is wanted, with steps and, if you like, " + ", ".join(allowed[1:]))
     right, calls = _right_and_calls(settings)
     if right < _to_reach():
         raise ValueError(
-            f"with {calls:g} calls {right} of 24 prompts are right, {_to_reach()} are wanted."
+            f"with {calls:g} NFE {right} of 24 prompts are right, {_to_reach()} are wanted."
         )
     return calls
 
@@ -354,12 +350,12 @@ few_calls = Explore(
     score=calls_for_a_picture,
     board={"twenty guided steps": 40, "ten guided steps": 20, "six guided steps": 12, "five": 10},
     higher=False,
-    unit=" calls",
+    unit=" NFE",
     hints=[
         "Take fewer steps first, of the same sampler.",
         "Large shapes are decided in the first steps. Where is guidance needed, and where is it "
         "waste?",
-        "interval=(300, 1000) guides at the noisy times alone: each step below 300 is one call.",
+        "interval=(300, 1000) guides at the noisy times alone: each step below 300 costs one NFE.",
     ],
-    praise="Half the calls are half the time. Look at the pictures, too: judges forgive grain.",
+    praise="Half the NFE is half the time. Look at the pictures, too: classifiers forgive grain.",
 )
