@@ -17,9 +17,9 @@ word_count = Predict(
     mistakes=[
         Mistake(1, "one word, but it is a vector: as wide as the text encoder."),
         Mistake(32, "this is how many tokens a caption has. The word is one of them."),
-        Mistake(3514, "this is the size of the old vocabulary. One row is added to its table."),
-        Mistake(3515, "this is the number of rows, the new one among them. How long is a row?"),
-        Mistake(3515 * 128, "this is the whole table. All rows but the last are frozen."),
+        Mistake(4114, "this is the size of the old vocabulary. One row is added to its table."),
+        Mistake(4115, "this is the number of rows, the new one among them. How long is a row?"),
+        Mistake(4115 * 128, "this is the whole table. All rows but the last are frozen."),
         Mistake(32 * 128, "this is a whole caption of embeddings. The word is one row of them."),
     ],
     hints=[
