@@ -59,7 +59,7 @@ def file(tmp_path, monkeypatch, honest):
     """A place for rows, and a model folder that loads as the stand-in."""
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "unet.safetensors").write_bytes(b"some weights")
-    monkeypatch.setattr(diffusers_format, "load_pipeline", lambda folder: honest)
+    monkeypatch.setattr(diffusers_format, "load_pipeline", lambda folder, precision: honest)
     honest.calls.clear()
     return tmp_path / "emoji.csv"
 

@@ -5,7 +5,6 @@ import math
 
 import torch
 
-from course_utils import training
 from course_utils.built.forward import forward_jump
 from course_utils.built.pipeline import text_to_image
 from course_utils.built.schedule import NoiseSchedule, cosine_betas
@@ -312,8 +311,7 @@ FEWER = 2  # prompts that may be lost
 
 @functools.cache
 def _pipe():
-    precision = training.autocast(training.device())
-    return load_pipeline(scores.CHECKPOINTS / "emoji", precision=precision)
+    return load_pipeline(scores.CHECKPOINTS / "emoji")
 
 
 def _right_and_calls(settings: dict) -> tuple[int, float]:

@@ -164,7 +164,7 @@ def image_grid(
 def rendered(figure: Figure, alt: str, photo: bool = False) -> Image:
     """A figure as a picture that `IPython.display.display` shows; what `show` says holds here."""
     kind = "jpeg" if photo else "png"
-    quality = {"quality": 85} if photo else {}
+    quality = dict(quality=50, optimize=True, progressive=True) if photo else {}
     buffer = io.BytesIO()
     figure.savefig(
         buffer, format=kind, dpi=DPI, bbox_inches="tight", pad_inches=0.05, pil_kwargs=quality
