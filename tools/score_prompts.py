@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--name", default="model", help="what the rows are called")
-    parser.add_argument("--sheet", help="a PNG to write")
+    parser.add_argument("--sheet", help="a picture to write")
     asked, rows = parser.parse_args(), prompts()
     precision = training.autocast(training.device())
     pipe = diffusers_format.load_pipeline(asked.folder, precision=precision)
