@@ -134,7 +134,7 @@ def train(settings: Settings = SETTINGS, **how: object) -> None:
     ids = tokenizer.encode([t for group in texts for t in group]).view(len(texts), CAPTIONS, -1)
     width = text.final_layer_norm.normalized_shape[0]
     unet = UNet(vae.latent_channels, **settings.network, cross_attention_dim=width)
-    if settings.from_weights:
+    if settings.from_weights and not how.get("resume"):  # the state of the run holds them
         unet.load_state_dict(diffusers_format.load_unet(FOLDER / "unet").float().state_dict())
     model = Drawer(text.requires_grad_(True), unet).to(device)
     loss = CaptionedLoss(settings, tokenizer.encode("")[0])
