@@ -16,7 +16,7 @@ resting_part = Predict(
     right="encoder",
     choices=("text encoder", "u-net", "encoder", "decoder"),
     mistakes=[
-        Mistake("text encoder", "it reads the words: without it the U-Net is told nothing."),
+        Mistake("text encoder", "it reads the words: without it the U-Net knows no word."),
         Mistake("u-net", "it does nearly all of the work: it takes the noise out."),
         Mistake("decoder", "the U-Net makes latents, 16 x 16. Who would make pixels of them?"),
     ],
