@@ -132,6 +132,22 @@ class Sketch:
         self.shown.value = file.getvalue()
 
 
+def face() -> Sketch:
+    """A face of five dots, drawn by code: a sketch to begin with where there is no mouse."""
+    drawn = Sketch(canvas=False)
+    drawn.size.max = 200
+    for x, y, size, colour in (
+        (128, 135, 200, "#b5651d"),
+        (128, 145, 130, "#f4b942"),
+        (100, 130, 16, "#000000"),
+        (156, 130, 16, "#000000"),
+        (128, 165, 24, "#5a2d0c"),
+    ):
+        drawn.size.value, drawn.colour.value = size, colour
+        drawn.stroke([(x, y)])
+    return drawn
+
+
 def _content(value: object) -> bytes:
     """What was uploaded; ipywidgets 7, as in Colab, and 8 keep it differently."""
     files = [*value.values()] if isinstance(value, dict) else [*value]
