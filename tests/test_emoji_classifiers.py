@@ -71,20 +71,18 @@ def test_scores_are_counted_from_what_is_read(some):
     images, drawings = images[:20], drawings[:20]
     styles, ranking = emoji_classifiers.read(images)
     assert ranking.sort(1).values.equal(torch.arange(1656).expand(20, -1))
-    cond = emoji_classifiers.describe(images)
-    style = sum(cond[i][0] == d.style for i, d in enumerate(drawings)) / 20
-    first = sum(cond[i][1][0] == d.concept for i, d in enumerate(drawings)) / 20
-    five = sum(d.concept in cond[i][1] for i, d in enumerate(drawings)) / 20
+    seen = [emoji.STYLES[i] for i in styles]
+    best = [[emoji_classifiers.known()[i] for i in row[:5]] for row in ranking.tolist()]
+    style = sum(name == d.style for name, d in zip(seen, drawings, strict=True)) / 20
+    first = sum(names[0] == d.concept for names, d in zip(best, drawings, strict=True)) / 20
+    five = sum(d.concept in names for names, d in zip(best, drawings, strict=True)) / 20
     assert emoji_classifiers.score(images, drawings) == {
         "style": style,
         "concept": first,
         "top_five": five,
     }
-    fits = emoji_classifiers.similarity(images, emoji_classifiers.known())
-    assert fits.abs().max() <= 1.0001 and fits.argmax(1).equal(ranking[:, 0])
     wrong = [emoji.Emoji("noto", "red apple", "")] * 20
-    right = sum(t[0] == "noto" for t in cond) / 20
-    assert emoji_classifiers.score(images, wrong)["style"] == right
+    assert emoji_classifiers.score(images, wrong)["style"] == seen.count("noto") / 20
 
 
 @pytest.mark.parametrize("classifier", [emoji_classifiers.read, emoji_classifiers.nearest_training])

@@ -155,25 +155,6 @@ def small(images: Tensor) -> Tensor:
     return F.avg_pool2d(images, emoji.SIZE // SMALL)
 
 
-@torch.no_grad()
-def similarity(pictures: Tensor, names: Sequence[str]) -> Tensor:
-    """Cosines between pictures, as `read` takes them, and any names: N x len(names), in [-1, 1].
-
-    Raises what `read` and `bags` raise.
-    """
-    classifier = _classifier("emoji_classifier_concept")
-    return (
-        classifier.embed_images(small(_checked(pictures))) @ classifier.embed_names(bags(names)).T
-    )
-
-
-def describe(pictures: Tensor, top: int = TOP) -> list[tuple[str, list[str]]]:
-    """What `read` sees, in words: for each picture its style and its `top` best concepts."""
-    styles, ranking = read(pictures)
-    best = [[known()[i] for i in row[:top]] for row in ranking.tolist()]
-    return [(emoji.STYLES[i], names) for i, names in zip(styles.tolist(), best, strict=True)]
-
-
 def score(pictures: Tensor, drawings: Sequence[emoji.Emoji]) -> dict[str, float]:
     """How many of N pictures show what was asked for, as parts of 1.
 

@@ -98,13 +98,3 @@ def cropped(image: Image.Image, size: int = SIZE) -> Image.Image:
     square = Image.new("RGB", (side, side), "white")
     square.paste(whole, ((side - whole.width) // 2, (side - whole.height) // 2))
     return square.resize((size, size), Image.Resampling.BOX if side >= size else Image.BICUBIC)
-
-
-def check_captions(captions: Sequence[str], word: str) -> None:
-    """Raise ValueError where a caption of one's own pictures lacks the word to be learned."""
-    for caption in captions:
-        if word.lower() not in caption.lower():
-            raise ValueError(
-                f"The caption {caption!r} lacks the word {word}: what the pictures show would be "
-                f"learned for other words. Write it in, such as 'a drawing of {word}'."
-            )
