@@ -103,7 +103,7 @@ def test_what_the_learner_builds_needs_python_and_torch_alone():
 
 
 def test_the_check_of_a_machine_and_the_colab_cell_start_where_packages_are_missing():
-    modules = ("notebook.environment", "notebook.cures", "notebook.works", "colab")
+    modules = ("notebook.environment", "notebook.cures", "notebook.smoke_tests", "colab")
     for module in modules:
         at_once = {
             f.imported.split(".")[0]
