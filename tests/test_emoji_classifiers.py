@@ -34,15 +34,17 @@ def test_what_is_ranked_is_what_can_be_held_out():
 
 
 def test_names_are_bags_of_words():
+    numbers = emoji_classifiers.vocabulary()
     assert emoji_classifiers.words("Cat's eye #1") == ["cat", "s", "eye", "#1"]
-    ids = emoji_classifiers.bags(["red apple", "apple", "Apple (RED)"])
+    ids = emoji_classifiers.bags(["red apple", "apple", "Apple (RED)"], numbers)
     assert ids.shape == (3, 2) and ids[1, 1] == 0 and set(ids[0].tolist()) == set(ids[2].tolist())
     every = [name for c in emoji.concepts().values() for name in c.names]
-    assert (emoji_classifiers.bags(every).amax(1) > 0).all()
+    assert (emoji_classifiers.bags(every, numbers).amax(1) > 0).all()
     with pytest.raises(ValueError, match=r"no word of \['xyzzy'\]"):
-        emoji_classifiers.bags(["red apple", "xyzzy"])
+        emoji_classifiers.bags(["red apple", "xyzzy"], numbers)
     bags = {
-        tuple(sorted(row)) for row in emoji_classifiers.bags(emoji_classifiers.known()).tolist()
+        tuple(sorted(row))
+        for row in emoji_classifiers.bags(emoji_classifiers.known(), numbers).tolist()
     }
     assert len(bags) >= 1655  # a curving arrow has a twin with the same words
 
