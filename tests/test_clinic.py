@@ -7,7 +7,7 @@ import torch
 
 from course_utils import checks
 from course_utils.built import NoiseSchedule, linear_betas
-from course_utils.checks import abroad, clinic, doctor, signs, ward
+from course_utils.checks import abroad, clinic, clinic_signs, doctor, ward
 from course_utils.checks.clinic import Bugs
 from tools import build_clinic
 
@@ -85,10 +85,10 @@ def test_healthy_runs_learn_and_the_worst_do_not(charts):
 def test_every_bug_has_a_hallmark_of_its_own():
     """Else nothing could speak against a wrong diagnosis."""
     for number in ward.NUMBERS:
-        for_it, against = signs.evidence(number, NAMES[number])
+        for_it, against = clinic_signs.evidence(number, NAMES[number])
         assert for_it and not against, NAMES[number]
         for other in set(NAMES.values()) - {NAMES[number]}:
-            assert signs.evidence(number, other)[1], (NAMES[number], other)
+            assert clinic_signs.evidence(number, other)[1], (NAMES[number], other)
 
 
 def test_the_reply_never_names_what_it_is_instead():
@@ -128,7 +128,7 @@ def test_what_the_doctor_finds_in_code_of_other_habits():
 @pytest.mark.parametrize("number", ward.NUMBERS)
 def test_the_doctor_on_the_ward(number):
     """It finds the marked bugs before any training, but that of the average."""
-    patient = signs.as_patient(ward.admit(number))
+    patient = clinic_signs.as_patient(ward.admit(number))
     with torch.random.fork_rng(), torch.no_grad():
         ill = [f.test for f in (test(patient) for test in doctor.TESTS) if f.well is False]
     marked = [field.name for field in dataclasses.fields(Bugs)][:12]

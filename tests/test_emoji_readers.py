@@ -100,7 +100,7 @@ def test_what_can_not_be_read_is_refused():
     with pytest.raises(ValueError, match="'unicycle' has no thing"):
         emoji_things.choose(torch.zeros(1, 3, 64, 64), [["dog", "unicycle"]])
     with pytest.raises(ValueError, match=r"no word of \['xyzzy'\]"):
-        emoji_things.bags(["dog", "xyzzy"])
+        emoji_things.bags(["dog", "xyzzy"], emoji_things.vocabulary())
 
 
 def test_the_artists_own_drawings_pass_and_blank_pages_fail():

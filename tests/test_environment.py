@@ -16,7 +16,7 @@ from PIL import Image
 from course_utils import ROOT, colab
 from course_utils.data import datasets
 from course_utils.io import downloads
-from course_utils.notebook import cures, environment, plotting, works
+from course_utils.notebook import cures, environment, plotting, smoke_tests
 
 
 @pytest.fixture(autouse=True)
@@ -120,8 +120,8 @@ def test_little_memory_and_a_full_disk_are_named(monkeypatch):
 
 def test_missing_data_is_named_with_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "MNIST_FOLDER", tmp_path)
-    monkeypatch.setattr(works, "SAMPLE", tmp_path / "person.jpg")
-    monkeypatch.setattr(works, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(smoke_tests, "SAMPLE", tmp_path / "person.jpg")
+    monkeypatch.setattr(smoke_tests, "CHECKPOINTS", tmp_path)
     found = missing()
     assert set(found) == {"MNIST", "photographs", "detector", "weights"}
     assert found["MNIST"].found == "data/mnist/t10k-images-idx3-ubyte.xz is missing"
@@ -245,7 +245,7 @@ def test_an_error_without_a_message_and_an_unknown_one_still_get_a_cure(monkeypa
     def silent():
         raise OSError
 
-    monkeypatch.setitem(works.TRIED, "weights", silent)
+    monkeypatch.setitem(smoke_tests.TRIED, "weights", silent)
     finding = missing()["weights"]
     assert finding.found == "does not work (OSError: no message)"
     assert finding.mend == cures.UNKNOWN
@@ -269,7 +269,7 @@ def test_in_colab_no_cure_replaces_a_package(in_colab, monkeypatch, breaks, tmp_
     monkeypatch.setattr(colab, "installed", lambda: COLABS)
     monkeypatch.setattr(torchvision.ops, "nms", fails)
     monkeypatch.setattr(datasets, "MNIST_FOLDER", tmp_path)
-    monkeypatch.setattr(works, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(smoke_tests, "CHECKPOINTS", tmp_path)
     monkeypatch.setattr(sys, "version_info", (3, 9, 1))
     breaks("cv2", LIBGL)
     found = missing()

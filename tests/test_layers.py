@@ -22,8 +22,8 @@ BELOW = {
     "io": {"io"},
     "data": {"data", "io"},
     "training": {"io"},
-    "evaluation": {"evaluation", "built", "data", "io", "training"},
-    "diffusers_format": {"diffusers_format", "built", "io", "training"},
+    "evaluation": {"evaluation", "built", "data", "io"},
+    "diffusers_format": {"diffusers_format", "built", "io"},
     "notebook": {"notebook", "data", "io", "training", "colab"},
     "checks": {"checks", "built", "data", "evaluation", "diffusers_format", "notebook", "io"},
     "colab": set(),
@@ -103,7 +103,7 @@ def test_what_the_learner_builds_needs_python_and_torch_alone():
 
 
 def test_the_check_of_a_machine_and_the_colab_cell_start_where_packages_are_missing():
-    modules = ("notebook.environment", "notebook.cures", "notebook.works", "colab")
+    modules = ("notebook.environment", "notebook.cures", "notebook.smoke_tests", "colab")
     for module in modules:
         at_once = {
             f.imported.split(".")[0]

@@ -1,6 +1,6 @@
 """The field's words: names and phrases of the course's youth that may not come back.
 
-CONTRIBUTING.md has the table. Bare words are free: a convolution has a stride, a sprite a kind.
+Bare words are free: a convolution has a stride, a sprite a kind.
 """
 
 import re

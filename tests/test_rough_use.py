@@ -18,9 +18,8 @@ import pytest
 from torch import nn
 
 from course_utils import ROOT
-from course_utils.data import datasets
 from course_utils.diffusers_format import load_pipeline, parts, save_pipeline
-from course_utils.io import downloads, files, tensors
+from course_utils.io import files, tensors
 from course_utils.notebook import camera, plotting
 from tests.test_datasets import Server, idx
 from tests.test_pipeline import small_pipeline
@@ -142,7 +141,7 @@ def mount(*arguments):
 
 def savers(disk):
     """All that a lesson writes, each by its name: called with a number, it writes to `disk`."""
-    camera.PHOTOS, downloads.FOLDER = disk / "photos", disk / "downloads"
+    camera.PHOTOS = disk / "photos"
     noise = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3)).astype(np.uint8)
     return {
         "model": lambda n: save_pipeline(disk / "model", filled(n)),
@@ -151,7 +150,6 @@ def savers(disk):
         ),
         "me.png": lambda n: camera.save_photo(noise[n], "me"),
         "film.gif": lambda n: plotting.save_gif(disk / "film.gif", noise[: n + 1], scale=2),
-        "ubyte": lambda n: datasets.mnist_dataset(),
     }
 
 
@@ -162,10 +160,8 @@ def contents(disk):
 def use_a_small_disk(disk):
     """Run where mounts are private: mount a disk, save, fill it, save again, make it read-only."""
     mount("-t", "tmpfs", "-o", "size=8m", "none", disk)
-    os.environ["XDG_CACHE_HOME"] = str(disk / "cache")
-    for name, save in savers(disk).items():
-        if name != "ubyte":
-            save(1)
+    for save in savers(disk).values():
+        save(1)
     before = contents(disk)
     with (disk / "ballast").open("wb", buffering=0) as file:
         try:
@@ -196,8 +192,6 @@ def test_a_full_disk_and_a_read_only_one_lose_nothing_and_are_explained(tmp_path
     for name in ("model", "a.safetensors", "me.png", "film.gif"):
         assert re.search(f"full .*{name} could not be written .*No space left.*Make room", said)
         assert re.search(f"read-only .*{name} could not be written .*Read-only.* is yours", said)
-    assert re.search("full ubyte: .*-ubyte could not be written .*No space left.*Make room", said)
-    assert re.search("read-only ubyte: Nothing can be written to .*XDG_CACHE_HOME", said)
 
 
 # --- two lessons at once -------------------------------------------------------------------------
@@ -219,7 +213,6 @@ print("ready", flush=True)
 sys.stdin.readline()
 downloads.fetch(address + "/weights.pt", folder / "downloads" / "weights.pt")
 assert len(datasets.from_torchvision("FashionMNIST")[0]) == 20
-assert len(datasets.mnist_dataset(train=False)) == 10_000
 for n in range(15):
     torch.nn.init.constant_(model.weight, begin + n)
     tensors.save_checkpoint(folder / "model.safetensors", model)

@@ -206,15 +206,6 @@ def test_a_context_has_a_one_for_each_attribute():
     assert sum(part.stop - part.start for part in sprites.SLICES.values()) == sprites.CONTEXT_WIDTH
 
 
-def test_a_mixed_context_is_described():
-    potion = sprites.context(Sprite("potion", "red"))
-    sword = sprites.context(Sprite("sword", "red"))
-    assert sprites.describe(potion) == "potion, red, big, none, right"
-    mixed = (potion + sword) / 2
-    assert sprites.describe(mixed) == "0.5 potion, 0.5 sword, red, big, none, right"
-    assert sprites.describe(torch.zeros(sprites.CONTEXT_WIDTH)) == ""
-
-
 # captions
 
 
@@ -348,12 +339,6 @@ def test_a_wrong_shape_is_named(shape):
 def test_whole_numbers_are_no_picture_for_the_judge():
     with pytest.raises(ValueError, match="float.*uint8"):
         sprite_classifier.read(torch.zeros(2, 3, 16, 16, dtype=torch.uint8))
-
-
-@pytest.mark.parametrize("shape", [(23,), (25,), (1, 24), ()])
-def test_a_wrong_context_length_is_named(shape):
-    with pytest.raises(ValueError, match="24 numbers.*sprites.context"):
-        sprites.describe(torch.zeros(shape))
 
 
 @pytest.mark.parametrize("template", [-1, 99, "first"])

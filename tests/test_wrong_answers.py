@@ -18,7 +18,7 @@ from course_utils import checks
 from course_utils.checks.engine import Write
 from course_utils.checks.engine.compare import Stopped, all_close, as_array
 from course_utils.checks.engine.diagnosis import names_of
-from course_utils.checks.engine.table import slips
+from course_utils.checks.engine.slips import slips
 
 NAMES = [*(f"lesson_{i:02}" for i in range(16)), "beside_clinic"]
 LESSONS = [importlib.import_module(f"tests.wrong_answers.{name}") for name in NAMES]

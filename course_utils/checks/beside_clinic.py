@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from course_utils.built.schedule import NoiseSchedule, at, linear_betas
-from course_utils.checks import signs, ward
+from course_utils.checks import clinic_signs, ward
 from course_utils.checks.engine import NOT_DONE, Mistake, Predict, Repair, Write
 
 _TRUTH = {number: ward.bug_name(number) for number in ward.NUMBERS}
@@ -52,7 +52,7 @@ class Diagnoses(Predict):
         """A patient's line, without a word of what else it could be."""
         if name == self.right[number]:
             return f"{number:2} {name}: right."
-        speaks_for, against = signs.evidence(number, name)
+        speaks_for, against = clinic_signs.evidence(number, name)
         text = f"{number:2} {name}: no."
         text += f" For it: {'; '.join(speaks_for)}." if speaks_for else " Nothing speaks for it."
         return text + (f" Against it: {'. And '.join(against)}." if against else "")

@@ -141,7 +141,7 @@ class Hollow(Calls):
         return self.run(x, t, *cond, **named)
 
 
-def noised(patient: Patient, number: int = 512) -> tuple[Tensor, Tensor, Tensor]:
+def noised(patient: Patient) -> tuple[Tensor, Tensor, Tensor]:
     """What training shows the network: t, the picture's factor there, and the noise as added.
 
     The loss is called with grey 0 pictures and with white ones and the same seed: the difference is
@@ -149,7 +149,7 @@ def noised(patient: Patient, number: int = 512) -> tuple[Tensor, Tensor, Tensor]
     """
     seen = []
     for value in (0.0, 1.0):
-        pictures, *rest = _batch(patient, number)
+        pictures, *rest = _batch(patient, 512)
         network = Hollow(patient.model)
         patient.loss(network, torch.full_like(pictures, value), *rest, _seeded(0))
         seen.append(network.seen[0])

@@ -130,8 +130,8 @@ def _layer(seed: int):
     return x, W, A, B, 3.0 + seed, 0.5 + 0.2 * seed
 
 
-def _beside(factor, change=lambda x, A, B: x @ A.T @ B.T):
-    return lambda x, W, A, B, alpha, scale: x @ W.T + factor(alpha, len(A), scale) * change(x, A, B)
+def _beside(factor):
+    return lambda x, W, A, B, alpha, scale: x @ W.T + factor(alpha, len(A), scale) * x @ A.T @ B.T
 
 
 lora_forward = Write(

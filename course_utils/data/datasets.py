@@ -3,18 +3,16 @@ name through torchvision."""
 
 import hashlib
 import lzma
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torchvision
 from torch import Tensor
 
 from course_utils import ROOT
 from course_utils.data import emoji as sheets
 from course_utils.data import sprites as figures
 from course_utils.data import torchvision_data
-from course_utils.io import downloads, files
 
 MNIST_FOLDER = ROOT / "data" / "mnist"
 MNIST_MD5 = {
@@ -37,25 +35,6 @@ def mnist(train: bool = True) -> tuple[Tensor, Tensor]:
     pixels = np.frombuffer(_mnist_file(f"{part}-images-idx3-ubyte"), np.uint8, offset=16)
     labels = np.frombuffer(_mnist_file(f"{part}-labels-idx1-ubyte"), np.uint8, offset=8)
     return _as_images(pixels.reshape(-1, 28, 28)), torch.from_numpy(labels.astype(np.int64))
-
-
-def mnist_dataset(
-    train: bool = True, transform: Callable | None = None
-) -> torchvision.datasets.MNIST:
-    """The pictures of `mnist()` as torchvision's own data set, for a `DataLoader`.
-
-    Its items are (28 x 28 PIL picture, or what `transform` makes of it; label). torchvision reads
-    unpacked files, 55 MB: they are written once, into downloads/. Raises what `mnist` raises, and
-    OSError where nothing can be written.
-    """
-    folder = downloads.folder()
-    raw = folder / "MNIST" / "raw"
-    for name, digest in MNIST_MD5.items():
-        if not (raw / name).exists() or _md5((raw / name).read_bytes()) != digest:
-            content = _mnist_file(name)
-            with files.whole(raw / name) as beside:  # two lessons may do it at once
-                beside.write_bytes(content)
-    return torchvision.datasets.MNIST(folder, train=train, transform=transform)
 
 
 def emoji(

@@ -129,12 +129,6 @@ def captions(drawing: Emoji) -> list[str]:
     ]
 
 
-def plain_captions(drawing: Emoji) -> list[str]:
-    """What a drawing is called where nothing is said of its style: each name, and its article."""
-    names = _concept(drawing.concept).names
-    return [text for name in names for text in (with_article(name), name)]
-
-
 def with_article(name: str) -> str:
     """ "a red apple", "an ant"; "eyes" and other plurals stay as they are."""
     noun = name.split(" with ")[0].split(" in ")[0].split(" of ")[0]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, max_pool2d
+from torch.nn.functional import interpolate, max_pool2d, pad
 
 COLOURS = {  # hue in turns of the wheel; what saturation and value are multiplied by
     "red": (0.0, 1.0, 1.0),
@@ -166,15 +166,11 @@ def side_by_side(left: Tensor, right: Tensor) -> Tensor:
     return page
 
 
-def shrunk(images: Tensor, scale: float = 0.5) -> Tensor:
-    """Drawings at a part of their size, in the middle of a white page."""
-    size = images.shape[-1]
-    inner = round(size * scale / 2) * 2
-    start = (size - inner) // 2
-    page = torch.ones_like(images)
-    small = interpolate(images, (inner, inner), mode="area")
-    page[..., start : start + inner, start : start + inner] = small
-    return page
+def shrunk(images: Tensor) -> Tensor:
+    """Drawings at half their size, in the middle of a white page."""
+    quarter = images.shape[-1] // 4
+    small = interpolate(images, scale_factor=0.5, mode="area")
+    return pad(small, (quarter,) * 4, value=1.0)
 
 
 def mirrored(images: Tensor) -> Tensor:

@@ -86,22 +86,6 @@ def context(sprite: Sprite) -> Tensor:
     return found
 
 
-def describe(context: Tensor) -> str:
-    """A context vector in words: "0.5 potion, 0.5 sword, red, big, none, right".
-
-    Words with 0 (to two decimals) are left out, and the number 1 too. Raises ValueError for another
-    length than CONTEXT_WIDTH.
-    """
-    if context.shape != (CONTEXT_WIDTH,):
-        raise ValueError(
-            f"A sprite's context is {CONTEXT_WIDTH} numbers, and this one has the shape "
-            f"{tuple(context.shape)}. `sprites.context(sprite)` makes one."
-        )
-    words = itertools.chain(*WORDS.values())
-    found = [(round(float(x), 2), word) for x, word in zip(context, words, strict=True)]
-    return ", ".join(word if x == 1 else f"{x:g} {word}" for x, word in found if x)
-
-
 def caption(sprite: Sprite, template: int = 0) -> str:
     """A sprite in a sentence, in one of TEMPLATES ways, all of which say all five attributes.
 

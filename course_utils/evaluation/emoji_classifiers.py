@@ -8,7 +8,7 @@ names by how well they fit a picture. `python -m tools.train emoji classifiers` 
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import torch
@@ -49,21 +49,14 @@ class StyleClassifier(nn.Module):
         return self.classes(torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1))
 
 
-class ConceptClassifier(nn.Module):
+class PicturesAndNames(nn.Module):
     """Pictures and names as directions in one space, as CLIP has them.
 
-    A name is the mean of its words' vectors, then a small network; a picture is read by residual
-    blocks. `embed_images` takes N x 3 x 32 x 32 in [-1, 1], `embed_names` what `bags` returns; both
-    give N x 128 of length 1. Called with pictures and names, it returns their cosines, scaled.
+    A name is the mean of its `words`' vectors, then `text_out`; a picture is read by `body`, then
+    `image_out`: layers of the subclasses. `embed_images` takes N x 3 x 32 x 32 in [-1, 1],
+    `embed_names` what `bags` returns; both give N x 128 of length 1. Called with pictures and
+    names, it returns their cosines, scaled.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = residual_body(32, 64, 192)
-        self.image_out = nn.Linear(192 * 4 * 4, WIDTH)
-        self.words = nn.EmbeddingBag(len(vocabulary()) + 1, WIDTH, mode="mean", padding_idx=0)
-        self.text_out = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH))
-        self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
 
     def embed_images(self, images: Tensor) -> Tensor:
         return F.normalize(self.image_out(self.body(images).flatten(1)), dim=1)
@@ -74,6 +67,18 @@ class ConceptClassifier(nn.Module):
     def forward(self, images: Tensor, ids: Tensor) -> Tensor:
         scale = self.log_scale.exp().clamp(max=100)
         return scale * self.embed_images(images) @ self.embed_names(ids).T
+
+
+class ConceptClassifier(PicturesAndNames):
+    """Which concept: a picture beside the names of all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = residual_body(32, 64, 192)
+        self.image_out = nn.Linear(192 * 4 * 4, WIDTH)
+        self.words = nn.EmbeddingBag(len(vocabulary()) + 1, WIDTH, mode="mean", padding_idx=0)
+        self.text_out = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH))
+        self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
 
 
 def residual_body(a: int, b: int, c: int, last: bool = False) -> nn.Sequential:
@@ -111,17 +116,15 @@ def words(name: str) -> list[str]:
     return re.findall(r"[\w#*]+", name.lower())
 
 
-def bags(names: Sequence[str]) -> Tensor:
+def bags(names: Sequence[str], numbers: Mapping[str, int]) -> Tensor:
     """The numbers of the words of each name, int64 N x L, with zeros after them.
 
-    Words that no emoji's name has are left out; raises ValueError where none is left.
+    Words that have no number are left out; raises ValueError where none is left.
     """
-    rows = [[vocabulary()[w] for w in words(name) if w in vocabulary()] for name in names]
+    rows = [[numbers[w] for w in words(name) if w in numbers] for name in names]
     if not rows or not all(rows):
         missing = [name for name, row in zip(names, rows, strict=True) if not row]
-        raise ValueError(
-            f"The concept classifier knows no word of {missing}: it has emojis' names."
-        )
+        raise ValueError(f"The classifier knows no word of {missing}: it has emojis' names.")
     longest = max(map(len, rows))
     return torch.tensor([row + [0] * (longest - len(row)) for row in rows])
 
@@ -146,32 +149,13 @@ def styles_by(classifier: StyleClassifier, images: Tensor) -> Tensor:
 @torch.no_grad()
 def ranking_by(classifier: ConceptClassifier, images: Tensor) -> Tensor:
     """All concepts by how well they fit images N x 3 x 64 x 64: N x 1656 int64."""
-    ids, parts = bags(known()), _parts(small(images))
+    ids, parts = bags(known(), vocabulary()), _parts(small(images))
     return torch.cat([classifier(part, ids).argsort(1, descending=True) for part in parts])
 
 
 def small(images: Tensor) -> Tensor:
     """Images N x 3 x 64 x 64 at 32 x 32."""
     return F.avg_pool2d(images, emoji.SIZE // SMALL)
-
-
-@torch.no_grad()
-def similarity(pictures: Tensor, names: Sequence[str]) -> Tensor:
-    """Cosines between pictures, as `read` takes them, and any names: N x len(names), in [-1, 1].
-
-    Raises what `read` and `bags` raise.
-    """
-    classifier = _classifier("emoji_classifier_concept")
-    return (
-        classifier.embed_images(small(_checked(pictures))) @ classifier.embed_names(bags(names)).T
-    )
-
-
-def describe(pictures: Tensor, top: int = TOP) -> list[tuple[str, list[str]]]:
-    """What `read` sees, in words: for each picture its style and its `top` best concepts."""
-    styles, ranking = read(pictures)
-    best = [[known()[i] for i in row[:top]] for row in ranking.tolist()]
-    return [(emoji.STYLES[i], names) for i, names in zip(styles.tolist(), best, strict=True)]
 
 
 def score(pictures: Tensor, drawings: Sequence[emoji.Emoji]) -> dict[str, float]:

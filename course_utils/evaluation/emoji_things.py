@@ -7,7 +7,6 @@ knows the sheets' drawings but those that `emoji.held_out_style` keeps out, and 
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
@@ -19,6 +18,7 @@ from torch.nn import functional as F
 from course_utils.data import emoji, emoji_captions
 from course_utils.evaluation import scores
 from course_utils.evaluation.digit_classifiers import ResidualBlock, checked, loaded, parts
+from course_utils.evaluation.emoji_classifiers import PicturesAndNames, bags, words
 
 FILE = "emoji_classifier_things"
 SHA256 = "e7e5b26117fe9181d5d86aa9d6b5e012ceab79d96b72bdb57012e1484881b778"
@@ -52,11 +52,6 @@ def names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(things().values()))
 
 
-def words(name: str) -> list[str]:
-    """A name without capitals and punctuation: "Cat's eye" is "cat", "s", "eye"."""
-    return re.findall(r"[\w#*]+", name.lower())
-
-
 @cache
 def vocabulary() -> dict[str, int]:
     """The words of all names of all ranked concepts, numbered from 1."""
@@ -67,25 +62,8 @@ def vocabulary() -> dict[str, int]:
     return {word: i for i, word in enumerate(sorted(every), start=1)}
 
 
-def bags(texts: Sequence[str]) -> Tensor:
-    """The numbers of the words of each text, int64 N x L, zeros after them.
-
-    Words that no emoji's name has are left out; raises ValueError where none is left.
-    """
-    rows = [[vocabulary()[w] for w in words(text) if w in vocabulary()] for text in texts]
-    if not rows or not all(rows):
-        missing = [text for text, row in zip(texts, rows, strict=True) if not row]
-        raise ValueError(f"The classifier knows no word of {missing}: it has emojis' names.")
-    longest = max(map(len, rows))
-    return torch.tensor([row + [0] * (longest - len(row)) for row in rows])
-
-
-class ThingClassifier(nn.Module):
-    """Pictures and names as directions in one space, as CLIP has them.
-
-    `embed_images` takes N x 3 x 32 x 32 in [-1, 1], `embed_names` what `bags` returns; both give
-    N x 128 of length 1. Called with pictures and names, it returns their cosines, scaled.
-    """
+class ThingClassifier(PicturesAndNames):
+    """Which thing: a picture beside the names of all."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,16 +83,6 @@ class ThingClassifier(nn.Module):
         self.words = nn.EmbeddingBag(len(vocabulary()) + 1, WIDTH, mode="mean", padding_idx=0)
         self.text_out = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH))
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
-
-    def embed_images(self, images: Tensor) -> Tensor:
-        return F.normalize(self.image_out(self.body(images).flatten(1)), dim=1)
-
-    def embed_names(self, ids: Tensor) -> Tensor:
-        return F.normalize(self.text_out(self.words(ids)), dim=1)
-
-    def forward(self, images: Tensor, ids: Tensor) -> Tensor:
-        scale = self.log_scale.exp().clamp(max=100)
-        return scale * self.embed_images(images) @ self.embed_names(ids).T
 
 
 def choose(images: Tensor, choices: Sequence[Sequence[str]]) -> list[str]:
@@ -140,7 +108,9 @@ def logits(images: Tensor) -> Tensor:
         raise ValueError(f"The classifier reads pictures of {SIDE} or {emoji.SIZE} pixels a side.")
     small = checked(images, (3, side, side))
     small = F.avg_pool2d(small, side // SIDE)
-    return torch.cat([classifier()(part, bags(names())) for part in parts(small, 200)])
+    return torch.cat(
+        [classifier()(part, bags(names(), vocabulary())) for part in parts(small, 200)]
+    )
 
 
 def _place(concept: str) -> int:

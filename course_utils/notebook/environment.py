@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from course_utils import ROOT, colab
-from course_utils.notebook import cures, works
+from course_utils.notebook import cures, smoke_tests
 
 PYTHON = (3, 11)
 REQUIREMENTS = ROOT / "requirements.txt"
@@ -56,7 +56,7 @@ def check() -> list[Finding]:
         "memory": _memory,
         "disk": _disk,
     }
-    looks |= {what: partial(_tried, what, attempt) for what, attempt in works.TRIED.items()}
+    looks |= {what: partial(_tried, what, attempt) for what, attempt in smoke_tests.TRIED.items()}
     findings = []
     for what, look in looks.items():
         try:
@@ -68,7 +68,7 @@ def check() -> list[Finding]:
 
 
 def _tried(what: str, attempt: Callable[[], str]) -> Finding:
-    """The finding of one of `works.TRIED`."""
+    """The finding of one of `smoke_tests.TRIED`."""
     try:
         return Finding(what, attempt())
     except Exception as error:  # a broken installation fails in any way it likes

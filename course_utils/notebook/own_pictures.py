@@ -72,8 +72,8 @@ def number_of_frames(path: Path) -> int:
         return 1
 
 
-def cropped(image: Image.Image, size: int = SIZE) -> Image.Image:
-    """What is drawn on the paper of a picture, in the middle of a white square of size x size.
+def cropped(image: Image.Image) -> Image.Image:
+    """What is drawn on the paper of a picture, in the middle of a white square of SIZE x SIZE.
 
     The paper's colour is the median along the border; each channel is stretched until it is white.
     Raises ValueError where the paper is dark or nothing is drawn on it.
@@ -97,14 +97,4 @@ def cropped(image: Image.Image, size: int = SIZE) -> Image.Image:
     side = round(max(whole.size) * (1 + 2 * MARGIN))
     square = Image.new("RGB", (side, side), "white")
     square.paste(whole, ((side - whole.width) // 2, (side - whole.height) // 2))
-    return square.resize((size, size), Image.Resampling.BOX if side >= size else Image.BICUBIC)
-
-
-def check_captions(captions: Sequence[str], word: str) -> None:
-    """Raise ValueError where a caption of one's own pictures lacks the word to be learned."""
-    for caption in captions:
-        if word.lower() not in caption.lower():
-            raise ValueError(
-                f"The caption {caption!r} lacks the word {word}: what the pictures show would be "
-                f"learned for other words. Write it in, such as 'a drawing of {word}'."
-            )
+    return square.resize((SIZE, SIZE), Image.Resampling.BOX if side >= SIZE else Image.BICUBIC)

@@ -134,7 +134,7 @@ def loss_of(
     x = varied(settings, images, generator).to(memory_format=torch.channels_last)
     names = []
     if isinstance(model, ConceptClassifier):
-        names = [emoji_classifiers.bags(emoji_classifiers.known())]
+        names = [emoji_classifiers.bags(emoji_classifiers.known(), emoji_classifiers.vocabulary())]
     return F.cross_entropy(model(x, *names), labels, label_smoothing=settings.smoothing)
 
 

@@ -153,7 +153,7 @@ def loss_of(
     return F.cross_entropy(logits, wanted, label_smoothing=settings.smoothing)
 
 
-IDS = emoji_things.bags(emoji_things.names())
+IDS = emoji_things.bags(emoji_things.names(), emoji_things.vocabulary())
 
 
 def ranked(part: str) -> tuple[Tensor, list[emoji.Emoji]]:

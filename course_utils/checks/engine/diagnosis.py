@@ -10,7 +10,7 @@ import numpy as np
 
 from course_utils.checks.engine.compare import Stopped, all_close, as_array, close
 from course_utils.checks.engine.numbers import relation, wrong_weight
-from course_utils.checks.engine.table import Slip, slips
+from course_utils.checks.engine.slips import Slip, slips
 
 
 def explain(exercise: Any, answer: Callable, found: list, wanted: list) -> str:

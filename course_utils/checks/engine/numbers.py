@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from course_utils.checks.engine.compare import as_array
-from course_utils.checks.engine.table import TABLE
+from course_utils.checks.engine.slips import TABLE
 
 
 def relation(found: list, wanted: list, tolerance: float) -> str | None:
