@@ -15,7 +15,13 @@ from PIL import Image
 from torch import Tensor
 
 from course_utils import ROOT, diffusers_format, training
-from course_utils.built import StableDiffusion, image_to_image, preview, text_to_image
+from course_utils.built import (
+    StableDiffusion,
+    image_to_image,
+    preview,
+    scale_lora,
+    text_to_image,
+)
 from course_utils.data import creature, emoji
 from course_utils.evaluation import emoji_prompts, scores
 from course_utils.notebook import plotting
@@ -23,7 +29,7 @@ from course_utils.notebook.sketch import face
 
 IMAGES, COLUMNS = ROOT / "images", 8
 HOW = dict(steps=20, guidance=4.0)
-STRENGTHS = (0.5, 0.65, 0.8, 0.9)
+STRENGTHS, SCALE = (0.5, 0.65, 0.8, 0.9), 0.7  # of image to image, and of the LoRA
 CREATURES = [f"a zwx monster, {style} style" for style in emoji.STYLES]
 
 
@@ -70,7 +76,8 @@ def yours(pipe: StableDiffusion) -> None:
         drawn += [*image_to_image(pipe, "lion, fluent style", sketch, seeded(), **options)]
         titles.append(f"lion, fluent style, strength {strength:g}")
     drawn, titles = [*drawn, creature.drawings()[0]], [*titles, "one of five drawings"]
-    diffusers_format.load_lora(scores.CHECKPOINTS / "personal" / "creature", pipe)
+    lora = diffusers_format.load_lora(scores.CHECKPOINTS / "personal" / "creature", pipe)
+    scale_lora(lora, SCALE)
     drawn += [*text_to_image(pipe, CREATURES, seeded(), **HOW)]
     write_sheet("yours.png", drawn, [*titles, *CREATURES], 1 + len(CREATURES))
 
