@@ -59,6 +59,14 @@ def test_executed_in_order_and_small(path):
     assert path.stat().st_size < 1_500_000
 
 
+@lessons
+def test_a_lesson_is_no_longer_than_an_afternoon(path):
+    cells = read(path).cells
+    texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    assert 40 <= len(cells) <= 90
+    assert 1_500 <= sum(len(text.split()) for text in texts) <= 3_500
+
+
 @both
 def test_valid_with_unique_cell_ids_and_no_widget_state(path):
     nb = read(path)
