@@ -183,7 +183,7 @@ def test_unet_and_text_encoder_are_trained_together_and_scored(elsewhere, monkey
     first = (elsewhere / "unet" / "curve.csv").read_text().splitlines()[0]
     assert first == "step,seconds,loss,thing,colour,background,style,all"
     assert header(elsewhere / "unet" / "diffusion_pytorch_model.safetensors")["step"] == "2"
-    emoji_unet.train(short(emoji_unet.SETTINGS, network=network, from_weights=True))
+    emoji_unet.train(short(emoji_unet.FURTHER, network=network))
     assert len((elsewhere / "unet" / "curve.csv").read_text().splitlines()) == 5
 
 

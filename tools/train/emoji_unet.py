@@ -7,12 +7,12 @@ step. What people type is scored on the way, by classifiers that have seen nothi
 (`tools/score_prompts.py`, the first seed): into curve.csv. All goes to
 data/checkpoints/emoji, a folder that diffusers opens, and what it draws of 32 prompts to
 downloads/emoji_unet.png. A further leg from the weights that are there begins with a fresh
-optimizer: --from-weights.
+optimizer: `emoji further`, mostly of plain drawings, or --from-weights.
 """
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import imageio.v3 as imageio
 import torch
@@ -35,6 +35,9 @@ SCHEDULE = NoiseSchedule(cosine_betas(1000))
 SHARES = {"plain": 0.68, "coloured": 0.11, "background": 0.06, "pair": 0.09}
 SHARES |= {"small": 0.02, "large": 0.02, "mirrored": 0.02}
 """Of the examples. Colours and places are learned within minutes, and things take hours."""
+LATER = {"plain": 0.80, "coloured": 0.07, "background": 0.04, "pair": 0.06}
+LATER |= {"small": 0.01, "large": 0.01, "mirrored": 0.01}
+"""When colours and places are known."""
 
 
 class Drawer(nn.Module):
@@ -77,7 +80,16 @@ SETTINGS = Settings(
     learning_rate=1.2e-3,
     every=1000,
 )
-ALL = (SETTINGS,)
+FURTHER = replace(
+    SETTINGS,
+    name="emoji_further",
+    shares=LATER,
+    steps=2600,
+    learning_rate=8e-4,
+    every=650,
+    from_weights=True,
+)
+ALL = (SETTINGS, FURTHER)
 
 
 class CaptionedLoss:
