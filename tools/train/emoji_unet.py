@@ -5,9 +5,9 @@ third of the U-Net's rate. Muon trains the U-Net's matrices and convolutions, Ad
 Pictures are drawings as they are and edited, encoded once; their captions are drawn anew at each
 step. What people type is scored on the way, by classifiers that have seen nothing held out
 (`tools/score_prompts.py`, the first seed): into curve.csv. All goes to
-data/checkpoints/emoji, a folder that diffusers opens, and what it draws of 32 prompts to
-downloads/emoji_unet.png. A further leg from the weights that are there begins with a fresh
-optimizer: `emoji further`, mostly of plain drawings, or --from-weights.
+data/checkpoints/emoji, a folder that diffusers opens, and what it draws of 32 prompts to a picture
+in downloads. A further leg begins with the weights that are there and a fresh optimizer:
+`emoji further`, mostly of plain drawings, or --from-weights.
 """
 
 import random
