@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors import safe_open
+from torch.nn.functional import max_pool2d
 
-from course_utils.built import networks
-from course_utils.data import creature, fifth_artist
+from course_utils.built import Tokenizer, networks
+from course_utils.data import creature, emoji_edits, fifth_artist
 from course_utils.diffusers_format import load_lora
 from course_utils.io import tensors
 from tests.test_pipeline import small_pipeline
@@ -34,7 +35,9 @@ def short(settings, **changes):
     return replace(settings, **dict(steps=2, batch_size=2) | changes)
 
 
-@pytest.mark.parametrize("run", ["word", "lora_4_0.003", "dreambooth", "dreambooth_prior"])
+@pytest.mark.parametrize(
+    "run", ["word", "lora_4_0.003", "lora_prior", "dreambooth", "dreambooth_prior"]
+)
 def test_in_each_way_nothing_but_its_own_weights_learns(run):
     settings, model = short(RUNS[run], prior=min(4, RUNS[run].prior)), personal.load()
     before = [(name, p, p.clone()) for name, p in networks(model).named_parameters()]
@@ -52,6 +55,36 @@ def test_in_each_way_nothing_but_its_own_weights_learns(run):
         assert found["numbers"] == model.text_encoder.token_embedding.embedding_dim
 
 
+def test_what_may_change_is_said_in_the_caption():
+    drawings = creature.drawings()
+    images, captions = personal.on_backgrounds(drawings, [personal.NAME] * 5, 2)
+    assert len(images) == len(captions) == 20
+    assert torch.equal(images[5:10], drawings) and {*captions[:10]} == {personal.NAME}
+    for image, caption, old in zip(
+        images[10:], captions[10:], drawings.repeat(2, 1, 1, 1), strict=True
+    ):
+        assert caption.startswith(personal.NAME) and caption.endswith(" background")
+        colour = emoji_edits.BACKGROUNDS[caption.split()[-2]]
+        corner = torch.tensor(colour) * 2 - 1
+        torch.testing.assert_close(image[:, 0, 0], corner)
+        middle = max_pool2d(old.amin(0)[None], 5, 1, 2)[0] < 0.8  # not the rim
+        assert middle.sum() > 300
+        torch.testing.assert_close(image[:, middle], old[:, middle], atol=1e-5, rtol=0)
+    assert len({*captions[10:]}) == 10
+
+
+def test_prompts_of_the_prior_are_those_that_it_learns_with(monkeypatch):
+    seen, encode = [], Tokenizer.encode
+    monkeypatch.setattr(
+        Tokenizer, "encode", lambda self, texts: seen.append(texts) or encode(self, texts)
+    )
+    settings = short(personal.CREATURE, prior=3, prior_prompts=("a dog", "a cat"))
+    personal.taught(settings, personal.load())
+    assert seen[-1] == ["a dog", "a cat", "a dog"] and seen[-2] == [personal.NAME] * 3
+    personal.taught(replace(settings, prior_caption="a cow"), personal.load())
+    assert seen[-1] == ["a cow"] * 3
+
+
 def test_the_creature_is_named_and_the_style_is_not():
     images, captions = personal.pictures("creature")
     assert torch.equal(images, creature.drawings()) and {*captions} == {personal.CLASS}
@@ -63,7 +96,7 @@ def test_the_creature_is_named_and_the_style_is_not():
 
 @pytest.mark.parametrize("settings", [personal.CREATURE, personal.STYLE])
 def test_a_lora_is_written_that_opens_on_a_fresh_model(small, settings, capsys):
-    personal.train(short(settings))
+    personal.train(short(settings, prior=min(4, settings.prior)))
     model, stage = personal.load(), settings.name.removeprefix("personal_")
     loras = load_lora(small / stage, model)
     assert {lora.rank for lora in loras.values()} == {settings.rank}

@@ -27,13 +27,14 @@ STEPS = 120  # of a run on the creature, as in the lesson
 KEPT = 24  # captions of the training set, to see what is forgotten
 PICTURES = 8
 SEEDS = 3
-LORA = replace(CREATURE, steps=STEPS)
+LORA = replace(CREATURE, steps=STEPS, prior=0, colours=0)
 DREAMBOOTH = replace(PLAIN_DREAMBOOTH, steps=STEPS)
 WORDS = replace(LORA, way="word", rank=0, learning_rate=1e-2)
 RUNS = {
     "none": replace(LORA, way="none", rank=0, learning_rate=0, steps=0),
     "word": WORDS,
     "lora_4_0.003": LORA,
+    "lora_prior": replace(CREATURE, steps=STEPS),
     "dreambooth": DREAMBOOTH,
     "dreambooth_prior": replace(DREAMBOOTH, prior=64),
 }

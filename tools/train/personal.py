@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import cycle, islice
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ from course_utils.built import (
     vector_of,
 )
 from course_utils.built.train import train as steps_of
-from course_utils.data import creature, emoji, emoji_captions, fifth_artist
+from course_utils.data import creature, emoji, emoji_captions, emoji_edits, fifth_artist
 from course_utils.evaluation.emoji_classifiers import distance
 from course_utils.io import tensors
 from tools.train import loop
@@ -51,6 +52,10 @@ DREAMBOOTH_RUNS = {
     "with_prior": dict(prior=64),
     "wrong_caption": dict(prior=64, prior_caption=NAME),
 }
+THINGS = ("monster", "robot", "octopus", "dog", "snowman", "ghost")
+THINGS += ("cat with a party hat", "person with a hat")
+OTHERS = tuple(f"{emoji.with_article(x)}, {style} style" for x in THINGS for style in emoji.STYLES)
+"""What a LoRA's prior shows: captions of many kinds, to keep what styles and other things are."""
 DRAWN = dict(steps=12, guidance=3.0)
 
 
@@ -62,13 +67,23 @@ class Settings(loop.Settings):
     subject: str = "creature"  # or "style"
     rank: int = 0  # of a LoRA
     pattern: str = r"unet\..*"  # of its layers' names
-    prior: int = 0  # pictures of the class for DreamBooth to preserve
-    prior_caption: str = CLASS
+    prior: int = 0  # pictures that the model draws before, for prior preservation
+    prior_prompts: tuple[str, ...] = (CLASS,)  # what it draws, in turn
+    prior_caption: str = ""  # in the place of the prompts, when it learns
+    colours: int = 0  # on so many backgrounds each drawing lies, too, and its caption says so
 
 
 HOW = dict(network={}, batch_size=16, ema=0, every=0)
 CREATURE = Settings(
-    name="personal_creature", way="lora", rank=4, steps=250, learning_rate=3e-3, **HOW
+    name="personal_creature",
+    way="lora",
+    rank=4,
+    prior=2 * len(OTHERS),
+    prior_prompts=OTHERS,
+    colours=2,
+    steps=400,
+    learning_rate=3e-3,
+    **HOW,
 )
 STYLE = Settings(
     name="personal_style",
@@ -110,25 +125,40 @@ def artist(places: list[int]) -> tuple[Tensor, list[str]]:
     return images, [emoji.with_article(name) for name in names]
 
 
+def on_backgrounds(images: Tensor, captions: list[str], colours: int) -> tuple[Tensor, list[str]]:
+    """Each drawing on so many colours, named in its captions, and as often as it is.
+
+    What a caption says can be changed by a prompt; what none says is taken for a part of the name.
+    """
+    copies, captions = images.repeat(colours, 1, 1, 1), colours * captions
+    names = [*islice(cycle(emoji_edits.BACKGROUNDS), len(copies))]
+    behind = torch.tensor([emoji_edits.BACKGROUNDS[name] for name in names])
+    said = emoji_captions.BACKGROUND[0]
+    named = [said.format(x=x, colour=name) for x, name in zip(captions, names, strict=True)]
+    return torch.cat([copies, emoji_edits.on_background(copies, behind)[0]]), captions + named
+
+
 def taught(
     settings: Settings, model: StableDiffusion
 ) -> tuple[Mapping[str, LoRALinear], dict[str, float]]:
     """Teach a model, in place; the LoRA, if it is one, and numbers, seconds and loss of the run."""
     images, captions = pictures(settings.subject)
-    latents, whole, loras = model.to_latents(images), networks(model), {}
-    generator = training.seed(settings.seed)
     if settings.subject == "creature":
         captions = [WORD if settings.way == "word" else NAME] * len(images)
+    if settings.colours:
+        images, captions = on_backgrounds(images, captions, settings.colours)
+    latents, whole, loras = model.to_latents(images), networks(model), {}
+    generator = training.seed(settings.seed)
     how = dict(schedule=model.schedule, prediction_type=model.prediction_type)
     loss_of, data = partial(caption_loss, **how), (latents.cpu(),)
     if settings.prior:
-        drawn = text_to_image(model, [CLASS] * settings.prior, generator, **DRAWN)
+        prompts = [*islice(cycle(settings.prior_prompts), settings.prior)]
+        drawn = model.to_latents(text_to_image(model, prompts, generator, **DRAWN)).cpu()
         own = torch.arange(settings.prior) % len(images)
-        data = (latents.cpu()[own], model.tokenizer.encode([NAME] * settings.prior))
-        data += (
-            model.to_latents(drawn).cpu(),
-            model.tokenizer.encode([settings.prior_caption] * settings.prior),
-        )
+        names = [captions[i] for i in own]
+        others = [settings.prior_caption or prompt for prompt in prompts]
+        data = (latents.cpu()[own], model.tokenizer.encode(names))
+        data += (drawn, model.tokenizer.encode(others))
         loss_of = partial(prior_preservation_loss, **how)
     if settings.way == "word":
         add_word(model, WORD, vector_of(model, START))
