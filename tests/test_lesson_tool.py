@@ -275,3 +275,11 @@ def test_measure_says_which_cell_failed_and_writes_nothing(course):
     with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
         measure.main()
     assert not lessons.MEASURED.exists()
+
+
+def test_of_several_measurements_the_fastest_counts(course, monkeypatch):
+    times = iter((5.0, 3.0, 4.0))
+    monkeypatch.setattr(measure, "measure", lambda path: {"seconds": next(times), "memory_gb": 1})
+    measure.main("01", "--runs", "3")
+    found = json.loads(lessons.MEASURED.read_text())["lessons"]
+    assert found == {"01_doubling": {"seconds": 3.0, "memory_gb": 1}} and next(times, None) is None

@@ -1,11 +1,13 @@
-"""Measure lessons on this machine: `python -m tools.measure [LESSON ...]` (Linux only).
+"""Measure lessons on this machine: `python -m tools.measure [LESSON ...] [--runs N]` (Linux only).
 
 Executes each lesson in a fresh kernel, without touching its file, and writes into
 data/measured.json how long the whole run took, kernel start included, and the most memory that
 the kernel's process held. A LESSON is a number or a path as for tools.lessons; without one: all.
-What is there of other lessons stays. `python -m tools.lessons sync` then stamps the numbers.
+What is there of other lessons stays. Of several runs the fastest counts: what else the machine does
+only adds to it. `python -m tools.lessons sync` then stamps the numbers.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -31,13 +33,17 @@ def measure(path: Path) -> dict[str, float]:
     return {"seconds": round(time.perf_counter() - started, 1), "memory_gb": round(memory, 2)}
 
 
-def main(*names: str) -> None:
+def main(*arguments: str) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.measure", description=__doc__)
+    parser.add_argument("lessons", nargs="*", help="numbers or paths; all without one")
+    parser.add_argument("--runs", type=int, default=1, help="of each lesson; the fastest counts")
+    asked = parser.parse_args(arguments)
     if not Path("/proc/self/status").exists():
         sys.exit("Memory is read from /proc: measure on Linux.")
-    asked = [path for name in names for path in lessons.named(name)] or lessons.LESSONS
-    for path in [path for path in asked if path in lessons.LESSONS]:
+    paths = [path for name in asked.lessons for path in lessons.named(name)] or lessons.LESSONS
+    for path in [path for path in paths if path in lessons.LESSONS]:
         print(f"measuring {path.name}", end=" ", flush=True)
-        found = measure(path)
+        found = min((measure(path) for _ in range(asked.runs)), key=lambda run: run["seconds"])
         print(f"{found['seconds']} s, {found['memory_gb']} GB")
         kept = lessons.measured()
         kept.update(processor=machine.processor(), threads=int(TIMED["OMP_NUM_THREADS"]))
