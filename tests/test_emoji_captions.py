@@ -116,6 +116,18 @@ def test_the_shares_of_the_kinds_are_a_setting_and_seeds_repeat():
     assert same == shown and torch.equal(again, pictures)
 
 
+def test_a_style_can_be_shown_more_often_than_the_others():
+    def counts(**often):
+        _, shown = emoji_examples.examples(4, 5, shares={"plain": 1.0}, often=often)
+        return Counter(example.drawings[0] for example in shown)
+
+    evenly, twice = counts(), counts(blob=2)
+    assert {*evenly.values()} == {4} and evenly.keys() == twice.keys()
+    blobs = sum(number for drawing, number in twice.items() if drawing.style == "blob")
+    share = sum(drawing.style == "blob" for drawing in evenly) / len(evenly)
+    assert blobs / sum(twice.values()) == pytest.approx(2 * share / (1 + share), rel=0.03)
+
+
 def test_a_direction_is_said_of_what_shows_it_and_turns_with_the_picture():
     _, shown = emoji_examples.examples(2, 5, shares={"plain": 0.5, "mirrored": 0.5})
     said = [e for e in shown if e.facing]
@@ -146,6 +158,9 @@ def test_captions_say_what_is_shown():
     assert all("blue" in text and "red" not in text.split() for text in said)
     assert {"a blue car", "blue automobile"} <= said
     assert any("fluent" in text for text in said) and any("fluent" not in text for text in said)
+    for styled in (0.0, 1.0):
+        texts = [emoji_captions.caption(blue, chance, styled) for _ in range(50)]
+        assert {"fluent" in text for text in texts} == {styled == 1}
     ground = emoji_captions.Example("background", (dog,), background="green")
     said = {emoji_captions.caption(ground, chance) for _ in range(300)}
     assert all("green" in text for text in said) and "a dog on a green background" in said

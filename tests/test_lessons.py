@@ -155,6 +155,23 @@ def test_every_exercise_is_asked_in_a_lesson():
     assert [name for name in checks.EXERCISES if f"checks.{name}(" not in text] == []
 
 
+def test_readme_counts_the_exercises():
+    assert f"{len(checks.EXERCISES)} exercises" in (ROOT / "README.md").read_text()
+
+
+ROW = r"\| ([^|]+) \| [^|]+ \| \[\d\d\]\(\.\./notebooks/(\w+)\.ipynb\) \|"
+
+
+def test_the_words_of_the_glossary_stand_in_their_lessons_in_order():
+    rows = re.findall(ROW, (ROOT / "docs" / "glossary.md").read_text())
+    words = {term: re.findall(r"[a-z0-9]+", term.lower()) for term, _ in rows}
+    assert len(rows) > 100 and [*words] == sorted(words, key=words.get)
+    for term, lesson in rows:
+        cells = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", as_version=4).cells
+        text = " ".join(cell.source for cell in cells).lower()
+        assert all(word in text for word in words[term]), f"{term!r} is not in {lesson}"
+
+
 def test_readme_links_exist():
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", (ROOT / "README.md").read_text()):
         assert target.startswith("http") or (ROOT / target).exists(), target

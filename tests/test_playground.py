@@ -100,6 +100,12 @@ def test_what_is_no_picture_is_said_and_nothing_is_lost(canvas):
     assert (board.picture(SIDE) == RED).all()
 
 
+def test_an_uploaded_picture_of_16_bits_keeps_its_greys():
+    file = io.BytesIO()
+    Image.fromarray(np.full((8, 8), 128 * 257, np.uint16)).save(file, "PNG")
+    assert (sketch._opened(file.getvalue()) == 128).all()
+
+
 def test_what_ipywidgets_7_uploads_is_read():
     content = file_of(RED)
     assert sketch._content({"mine.png": {"metadata": {}, "content": content}}) == content

@@ -19,6 +19,7 @@ from course_utils.checks.engine import Write
 from course_utils.checks.engine.compare import Stopped, all_close, as_array
 from course_utils.checks.engine.diagnosis import names_of
 from course_utils.checks.engine.slips import slips
+from tests.test_checks import numbered
 
 NAMES = [*(f"lesson_{i:02}" for i in range(16)), "beside_clinic"]
 LESSONS = [importlib.import_module(f"tests.wrong_answers.{name}") for name in NAMES]
@@ -55,7 +56,7 @@ SYMMETRIC = {
 """Slips that change nothing."""
 
 
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("name", WRONG, ids=numbered)
 def test_wrong_answers_are_refused_by_name(name):
     for i, (word, answer) in enumerate(WRONG[name]):
         passed, says = checks.EXERCISES[name].judge(answer)
@@ -72,7 +73,7 @@ def test_nearly_all_mistakes_are_named():
     assert unnamed < 0.08 * (own + len(words))
 
 
-@pytest.mark.parametrize("name", WITH_RIGHT)
+@pytest.mark.parametrize("name", WITH_RIGHT, ids=numbered)
 def test_a_right_answer_agrees_with_those_that_are_written_differently(name):
     """Each becomes the measure of the exercise's own, which else would be its own judge."""
     for other in RIGHT[name]:
@@ -80,7 +81,7 @@ def test_a_right_answer_agrees_with_those_that_are_written_differently(name):
         assert measure.judge(checks.EXERCISES[name].right)[0]
 
 
-@pytest.mark.parametrize("name", WITH_RIGHT)
+@pytest.mark.parametrize("name", WITH_RIGHT, ids=numbered)
 def test_right_answers_that_are_written_differently_are_accepted(name):
     assert len(RIGHT[name]) >= 2
     for i, answer in enumerate(RIGHT[name]):
@@ -88,7 +89,7 @@ def test_right_answers_that_are_written_differently_are_accepted(name):
         assert passed, f"number {i}: {says}"
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", PLAIN, ids=numbered)
 def test_small_slips_make_a_right_answer_wrong_and_are_named(name):
     exercise = checks.EXERCISES[name]
     turned = ("minus", "the square of", "1 /", "1 -", "the right result +", "the right result -")
@@ -103,7 +104,7 @@ def test_small_slips_make_a_right_answer_wrong_and_are_named(name):
                 assert passed or not any(vague in reply for vague in VAGUE), says
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", PLAIN, ids=numbered)
 def test_an_argument_that_is_given_back_or_not_used_is_named(name):
     exercise = checks.EXERCISES[name]
     wanted, first = exercise.outcomes(exercise.right), exercise.cases()[0]
@@ -116,7 +117,7 @@ def test_an_argument_that_is_given_back_or_not_used_is_named(name):
             assert exercise.judge(frozen)[0] == all_close(found, wanted, exercise.tolerance)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", FUNCTIONS, ids=numbered)
 def test_an_answer_that_fits_only_one_example_is_refused(name):
     exercise = checks.EXERCISES[name]
     assert len(exercise.cases()) >= 2
@@ -126,7 +127,7 @@ def test_an_answer_that_fits_only_one_example_is_refused(name):
             assert not exercise.judge(lambda *_, known=known: copy.deepcopy(known))[0]
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", FUNCTIONS, ids=numbered)
 def test_nothing_is_changed_in_place(name):
     exercise = checks.EXERCISES[name]
     for i, argument in enumerate(exercise.cases()[0]):
@@ -147,7 +148,7 @@ def _change(argument):
         argument[:] = argument.flip(0) + 1 if isinstance(argument, Tensor) else argument[::-1]
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", FUNCTIONS, ids=numbered)
 def test_a_forgotten_return_and_a_call_too_many_are_explained(name):
     exercise = checks.EXERCISES[name]
 
@@ -160,7 +161,7 @@ def test_a_forgotten_return_and_a_call_too_many_are_explained(name):
         assert not passed and "the function's name alone" in says
 
 
-@pytest.mark.parametrize("name", WITH_RIGHT)
+@pytest.mark.parametrize("name", WITH_RIGHT, ids=numbered)
 def test_the_right_answer_never_stops(name):
     """Or every answer that stops in the same way would be taken for right."""
     outcomes = checks.EXERCISES[name].outcomes(checks.EXERCISES[name].right)

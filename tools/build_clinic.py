@@ -8,6 +8,7 @@ downloads/clinic) is a folder for one file a run; those that are there are not m
 """
 
 import sys
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -109,9 +110,10 @@ def main(folder: Path) -> None:
         runs[number] = bugs, ward.kind_of(bugs)
     found = {}
     for name, (bugs, kind) in runs.items():
-        path = folder / f"{name}.safetensors"
+        bug = next((key for key, there in asdict(bugs).items() if there), kind)
+        path = folder / f"{bug}.safetensors"  # and not by number: a new bug changes these
         if not path.exists():
-            print(f"run {name}", flush=True)
+            print(f"run {name}, {bug}", flush=True)
             tensors.write_tensors(path, record(bugs, kind, folder))
         chart, _ = tensors.read_tensors(path)
         found |= {f"{name}.{part}": chart[part] for part in Chart._fields}

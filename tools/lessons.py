@@ -32,7 +32,7 @@ BUILT = ROOT / "course_utils" / "built"
 NOTEBOOKS = ROOT / "notebooks"
 SOLUTIONS = sorted((NOTEBOOKS / "solutions").glob("*.ipynb"))
 LESSONS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
-BESIDE = sorted({*NOTEBOOKS.glob("*.ipynb")} - {*LESSONS})  # without a number: the playground
+BESIDE = sorted({*NOTEBOOKS.glob("*.ipynb")} - {*LESSONS})  # without a number: playground, clinic
 MEASURED = ROOT / "data" / "measured.json"
 # What a lesson fetches where the network allows; all run without.
 DOWNLOADS = {"01_noise": "YOLO's weights (5 MB) if it can, and works without"}
@@ -101,6 +101,8 @@ def definitions(source):
 
 
 def built_definitions():
+    """The source of each public definition of `built/`, by its name. Ends the program where two
+    files define one."""
     found = {}
     for module in sorted(BUILT.glob("**/*.py")):
         for name, text in definitions(module.read_text()).items():
@@ -116,6 +118,7 @@ def code_cells(nb):
 
 
 def tags(cell):
+    """The tags of a cell, which say how nbval and the reading edition treat it."""
     return cell.metadata.get("tags", [])
 
 
@@ -126,6 +129,7 @@ def code_hash(nb):
 
 
 def measured():
+    """What tools.measure has found: seconds and memory of each lesson, and the processor."""
     return json.loads(MEASURED.read_text()) if MEASURED.exists() else {"lessons": {}}
 
 
@@ -166,6 +170,7 @@ def _on_the_map(lesson, stem):
 
 
 def badge(path):
+    """The Markdown of a lesson's "Open in Colab" badge."""
     notebook = path.relative_to(ROOT).as_posix()
     opens = repository().replace("github.com", "colab.research.google.com/github", 1)
     image = "https://colab.research.google.com/assets/colab-badge.svg"
@@ -186,6 +191,7 @@ def sync_first_cell(nb, path):
 
 
 def sync(nb, path):
+    """Bring a lesson up to date with `built/`, the set-up cell and its measured time."""
     sync_first_cell(nb, path)
     built = built_definitions()
     for cell in code_cells(nb):
@@ -198,6 +204,7 @@ def sync(nb, path):
 
 
 def run(nb, folder):
+    """Execute a notebook in a fresh kernel; it keeps what does not differ from run to run."""
     where = {"metadata": {"path": str(folder)}}
     # What a kernel sends in one piece or in two, as chance has it, is one output.
     how = {"timeout": 600, "record_timing": False, "coalesce_streams": True}
@@ -237,6 +244,7 @@ def readme_table():
 
 
 def sync_readme(text):
+    """README with a new table of lessons."""
     return re.sub(
         r"(<!-- lessons -->\n).*?(\n<!-- end of lessons -->)",
         lambda m: m[1] + readme_table() + m[2],

@@ -40,8 +40,11 @@ def main(*arguments: str) -> None:
     asked = parser.parse_args(arguments)
     if not Path("/proc/self/status").exists():
         sys.exit("Memory is read from /proc: measure on Linux.")
-    paths = [path for name in asked.lessons for path in lessons.named(name)] or lessons.LESSONS
-    for path in [path for path in paths if path in lessons.LESSONS]:
+    paths = [path for name in asked.lessons for path in lessons.named(name)]
+    paths = [path for path in paths if path in lessons.LESSONS]
+    if asked.lessons and not paths:
+        sys.exit(f"{' '.join(asked.lessons)}: only numbered lessons are measured.")
+    for path in paths or lessons.LESSONS:
         print(f"measuring {path.name}", end=" ", flush=True)
         found = min((measure(path) for _ in range(asked.runs)), key=lambda run: run["seconds"])
         print(f"{found['seconds']} s, {found['memory_gb']} GB")

@@ -133,7 +133,7 @@ SIGNS = (
 """The first fifteen are measured on the code, the others are read off the chart. The last four
 depend on the data, too, and are compared among patients of the same data alone."""
 
-COMPARED = 16
+COMPARED = len(SIGNS) - 4
 
 
 @cache

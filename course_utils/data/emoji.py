@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from course_utils import ROOT
+from course_utils.io import course_files
 
 FOLDER = ROOT / "data" / "emoji"
 INDEX_SHA256 = "9f7a8ee0270d7fbed07cc88546585d7bc4a8dbb60f693a2c2dc92a1eaa0c04c6"
@@ -163,13 +164,4 @@ def _concept(name: str) -> Concept:
 
 def checked_file(name: str, sha256: str) -> bytes:
     """A file of data/emoji. Raises FileNotFoundError or ValueError: missing, damaged."""
-    path = FOLDER / name
-    mend = "Restore the course's files with `git checkout data/emoji`, run in the course's folder."
-    if not path.exists():
-        raise FileNotFoundError(f"data/emoji/{name} is missing. {mend}")
-    raw = path.read_bytes()
-    if path.suffix == ".json":
-        raw = raw.replace(b"\r\n", b"\n")  # as git may write it on Windows
-    if hashlib.sha256(raw).hexdigest() != sha256:
-        raise ValueError(f"data/emoji/{name} is damaged: its digest is wrong. {mend}")
-    return raw
+    return course_files.checked_bytes(FOLDER / name, sha256, "emoji")

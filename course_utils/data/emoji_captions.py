@@ -35,6 +35,8 @@ GENERIC = 40
 TAGGED = {"Smileys & Emotion": 0.4, "Flags": 0.0}
 """How often a plain drawing is called by a tag, by category; else OTHERS_TAGGED."""
 OTHERS_TAGGED = 0.15
+OFTEN_STYLED = 0.55
+"""How often a caption names the style."""
 STYLED = (
     "{a_x}, {style} style",
     "{x}, {style} style",
@@ -95,8 +97,8 @@ def noun(concept: str, chance: random.Random, plain: bool = False) -> str:
     return own if not others or chance.random() < 0.5 else chance.choice(others)
 
 
-def caption(example: Example, chance: random.Random) -> str:
-    """One caption of an example, drawn by chance: with or without its style."""
+def caption(example: Example, chance: random.Random, styled: float = OFTEN_STYLED) -> str:
+    """One caption of an example, drawn by chance: with its style, `styled` of them, or without."""
     first = example.drawings[0]
     tags = words()[first.concept]["tags"]
     often = TAGGED.get(first.category, OTHERS_TAGGED)
@@ -111,7 +113,7 @@ def caption(example: Example, chance: random.Random) -> str:
     if example.background:
         template, colour = chance.choice(BACKGROUND), example.background
         x, a_x = (template.format(x=text, colour=colour) for text in (x, a_x))
-    templates = STYLED if chance.random() < 0.55 else UNSTYLED
+    templates = STYLED if chance.random() < styled else UNSTYLED
     if len(example.drawings) == 2 or example.background:  # "an emoji of a cat and a dog" is one
         templates = [t for t in templates if not {"emoji", "drawn", "in"} & set(t.split())]
     return chance.choice(templates).format(x=x, a_x=a_x, style=first.style)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d, pad
 
+# A new colour also needs its place on the wheel of evaluation/emoji_colours.py, and its word among
+# the EMPTY tags of tools/build_emoji_words.py; then the model is trained again.
 COLOURS = {  # hue in turns of the wheel; what saturation and value are multiplied by
     "red": (0.0, 1.0, 1.0),
     "orange": (0.075, 1.0, 1.0),

@@ -32,18 +32,25 @@ COLOURED_ON_BACKGROUND = 0.2
 
 
 def examples(
-    rounds: int = 4, seed: int = 0, part: str = "train", shares: dict[str, float] = SHARES
+    rounds: int = 4,
+    seed: int = 0,
+    part: str = "train",
+    shares: dict[str, float] = SHARES,
+    often: dict[str, int] | None = None,
 ) -> tuple[Tensor, list[Example]]:
     """Pictures and what they show: as many as `rounds` times the drawings of the sheets' part.
 
     Returns uint8 N x 3 x 64 x 64 and N examples, kind by kind. A drawing that does not take a
-    colour or a background is left out of that kind, so N is a little less.
+    colour or a background is left out of that kind, so N is a little less. often: styles whose
+    drawings are taken so many times as often as the others.
     """
     images, _, drawings = datasets.emoji(64, part)
+    times = [(often or {}).get(drawing.style, 1) for drawing in drawings]
+    places = [i for i, number in enumerate(times) for _ in range(number)]
     chance, total = random.Random(seed), rounds * len(drawings)
     pictures, shown = [], []
     for kind, share in shares.items():
-        chosen = _drawn(total * share, len(drawings), chance)
+        chosen = _drawn(total * share, places, chance)
         for start in range(0, len(chosen), 2000):  # so that the edits' memory stays small
             made, what = MAKE[kind](images, drawings, chosen[start : start + 2000], chance)
             pictures.append(((made + 1) * 127.5).round().clamp(0, 255).byte())
@@ -51,10 +58,10 @@ def examples(
     return torch.cat(pictures), shown
 
 
-def _drawn(number: float, size: int, chance: random.Random) -> list[int]:
-    """So many of `size` things by chance, each as often as any other but once."""
-    rounds = -(-round(number) // size)
-    return [i for _ in range(rounds) for i in chance.sample(range(size), size)][: round(number)]
+def _drawn(number: float, places: list[int], chance: random.Random) -> list[int]:
+    """So many of `places` by chance, each as often as any other but once."""
+    rounds = -(-round(number) // len(places))
+    return [i for _ in range(rounds) for i in chance.sample(places, len(places))][: round(number)]
 
 
 def _facing(drawing: emoji.Emoji, mirrored: bool, chance: random.Random) -> str:

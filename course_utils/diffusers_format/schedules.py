@@ -67,7 +67,8 @@ def schedule_of(config: dict) -> NoiseSchedule:
         return NoiseSchedule(cosine_betas(T))
     shapes = {"linear": linear_betas, "scaled_linear": quadratic_betas}
     if name not in shapes:
-        raise ValueError(f"There is no schedule of betas {name!r} here: {', '.join(shapes)}.")
+        known = ", ".join([*shapes, "squaredcos_cap_v2"])
+        raise ValueError(f"There is no schedule of betas {name!r} here: {known}.")
     return NoiseSchedule(shapes[name](T, config["beta_start"], config["beta_end"]))
 
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils.data import datasets, emoji
-from course_utils.evaluation import digit_classifiers, scores
-from course_utils.evaluation.digit_classifiers import ResidualBlock
+from course_utils.evaluation import classifiers, scores
+from course_utils.evaluation.classifiers import ResidualBlock
 
 SHA256 = {
     "emoji_classifier_style": "14f8cf7c1a9bdb092db6be048d17a1885d6f45bcd2d443d03e20da0e192770c1",
@@ -227,11 +227,11 @@ def training_drawings() -> tuple[Tensor, list[emoji.Emoji]]:
 
 
 def _checked(pictures: Tensor) -> Tensor:
-    return digit_classifiers.checked(pictures, (3, emoji.SIZE, emoji.SIZE))
+    return classifiers.checked(pictures, (3, emoji.SIZE, emoji.SIZE))
 
 
 def _parts(images: Tensor) -> list[Tensor]:
-    return digit_classifiers.parts(images, 200)
+    return classifiers.parts(images, 200)
 
 
 @cache
@@ -240,6 +240,4 @@ def _classifier(name: str) -> nn.Module:
         "emoji_classifier_style": StyleClassifier,
         "emoji_classifier_concept": ConceptClassifier,
     }[name]()
-    return digit_classifiers.loaded(
-        classifier, scores.CHECKPOINTS / f"{name}.safetensors", SHA256[name]
-    )
+    return classifiers.loaded(classifier, scores.CHECKPOINTS / f"{name}.safetensors", SHA256[name])

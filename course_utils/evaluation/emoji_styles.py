@@ -11,7 +11,7 @@ from torch import Tensor
 
 from course_utils.data import emoji
 from course_utils.evaluation import scores
-from course_utils.evaluation.digit_classifiers import checked, loaded, parts
+from course_utils.evaluation.classifiers import checked, loaded, parts
 from course_utils.evaluation.emoji_classifiers import StyleClassifier
 
 FILE = "emoji_classifier_styles_unseen"

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from course_utils.data import emoji, emoji_captions
 from course_utils.evaluation import scores
-from course_utils.evaluation.digit_classifiers import ResidualBlock, checked, loaded, parts
+from course_utils.evaluation.classifiers import ResidualBlock, checked, loaded, parts
 from course_utils.evaluation.emoji_classifiers import PicturesAndNames, bags, words
 
 FILE = "emoji_classifier_things"

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from course_utils import ROOT
 from course_utils.built.frechet import frechet_distance
 from course_utils.data import datasets
-from course_utils.evaluation import digit_classifiers
+from course_utils.evaluation import classifiers
+from course_utils.evaluation.digit_classifiers import PlainClassifier, ResidualClassifier
 
 MEASURED = ROOT / "data" / "scores"
 CHECKPOINTS = ROOT / "data" / "checkpoints"
@@ -212,7 +213,7 @@ def _shuffled() -> Tensor:
 
 def _distance_from_half_a(found: Tensor) -> float:
     name = "classifier_plain_half_a"
-    half = digit_classifiers.weights(CHECKPOINTS / f"{name}.safetensors", SHA256[name])
+    half = classifiers.weights(CHECKPOINTS / f"{name}.safetensors", SHA256[name])
     return frechet_distance(*mean_and_covariance(found), half["mean"], half["covariance"])
 
 
@@ -225,19 +226,19 @@ def mean_and_covariance(found: Tensor) -> tuple[Tensor, Tensor]:
 @cache
 def _classifier(name: str) -> nn.Module:
     classifier = {
-        "classifier_plain": digit_classifiers.PlainClassifier,
-        "classifier_residual": digit_classifiers.ResidualClassifier,
+        "classifier_plain": PlainClassifier,
+        "classifier_residual": ResidualClassifier,
     }[name]()
-    return digit_classifiers.loaded(classifier, CHECKPOINTS / f"{name}.safetensors", SHA256[name])
+    return classifiers.loaded(classifier, CHECKPOINTS / f"{name}.safetensors", SHA256[name])
 
 
 def _checked(images: Tensor) -> Tensor:
-    return digit_classifiers.checked(images, (1, 28, 28))
+    return classifiers.checked(images, (1, 28, 28))
 
 
 @torch.no_grad()
 def _by_parts(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    return torch.cat([function(part) for part in digit_classifiers.parts(_checked(images), 500)])
+    return torch.cat([function(part) for part in classifiers.parts(_checked(images), 500)])
 
 
 def psnr(images: Tensor, originals: Tensor) -> Tensor:

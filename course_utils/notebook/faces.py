@@ -6,12 +6,12 @@ CenterFace: Joint Face Detection and Alignment Using Face as Point, 2019.
 """
 
 import functools
-import hashlib
 from typing import Any
 
 import numpy as np
 
 from course_utils import ROOT
+from course_utils.io import course_files
 
 NETWORK = ROOT / "data" / "faces" / "centerface.onnx"
 SHA256 = "4bd701be4f1ba000e5ae4c18a705a33ad3d99c7fac320a1eaa3d3cde987e2ef1"
@@ -67,10 +67,6 @@ def _boxes(heat: np.ndarray, size: np.ndarray, offset: np.ndarray) -> tuple[np.n
 def _network() -> Any:
     import cv2
 
-    cure = "Run `git checkout data/faces` in the course's folder."
-    if not NETWORK.exists():
-        raise FileNotFoundError(f"{NETWORK.name} is missing. {cure}")
-    raw = NETWORK.read_bytes()  # and not OpenCV, which on Windows opens no path with an accent
-    if hashlib.sha256(raw).hexdigest() != SHA256:
-        raise ValueError(f"{NETWORK.name} is damaged: its digest is wrong. {cure}")
+    # Python reads it, and not OpenCV, which on Windows opens no path with an accent.
+    raw = course_files.checked_bytes(NETWORK, SHA256, "faces")
     return cv2.dnn.readNetFromONNX(np.frombuffer(raw, np.uint8))

@@ -114,10 +114,11 @@ def _picture(path: Path, longest_side: int) -> Image.Image:
             # A JPEG may be decoded at a half, a quarter or an eighth of its size: less memory.
             image.draft(image.mode, (longest_side, longest_side))
             image.load()
-            return to_rgb(_upright(image))
+            return to_rgb(upright(image))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
+    """The picture, turned as the camera was held."""
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # the notes about the picture are damaged, and not the picture

@@ -12,6 +12,8 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
 
+from course_utils.notebook import photo_files
+
 try:
     import ipycanvas
 except ImportError:  # as in Colab, and where it is not wanted
@@ -156,6 +158,5 @@ def _content(value: object) -> bytes:
 
 def _opened(content: bytes) -> np.ndarray:
     """An image file's pixels on white, turned as the camera was held."""
-    image = ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("RGBA")
-    white = Image.new("RGBA", image.size, "white")
-    return np.asarray(Image.alpha_composite(white, image).convert("RGB"))
+    image = photo_files.upright(Image.open(io.BytesIO(content)))
+    return np.asarray(photo_files.to_rgb(image))

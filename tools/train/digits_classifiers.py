@@ -6,7 +6,6 @@ printed are the digests, which belong into course_utils/evaluation/scores.py. So
 one core.
 """
 
-import hashlib
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -96,11 +95,6 @@ def write(saved: loop.Saved, path: Path) -> None:
     if reached < wanted:
         return print(f"That is less than {wanted:.1%}: nothing was written.", flush=True)
     notes = saved.notes()
-    print_digest(tensors.save_checkpoint(path, saved.model, **notes, test_accuracy=reached))
+    loop.print_digest(tensors.save_checkpoint(path, saved.model, **notes, test_accuracy=reached))
     if isinstance(saved.model, PlainClassifier):
-        print_digest(measure_half_a(saved.model, made_by=notes["made_by"]))
-
-
-def print_digest(path: Path) -> None:
-    raw = path.read_bytes()
-    print(path.name, f"{len(raw):,} bytes, SHA-256", hashlib.sha256(raw).hexdigest(), flush=True)
+        loop.print_digest(measure_half_a(saved.model, made_by=notes["made_by"]))

@@ -23,7 +23,6 @@ from course_utils.evaluation import emoji_classifiers
 from course_utils.evaluation.emoji_classifiers import SMALL, ConceptClassifier, StyleClassifier
 from course_utils.io import tensors
 from tools.train import loop
-from tools.train.digits_classifiers import print_digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,4 +227,4 @@ def write(saved: loop.Saved, path: Path) -> None:
         print("That is less than it should be: nothing was written.", flush=True)
     elif not settings.without_held_out:
         notes = saved.notes() | {"measured": "; ".join(lines)}
-        print_digest(tensors.save_checkpoint(path, saved.half(), **notes))
+        loop.print_digest(tensors.save_checkpoint(path, saved.half(), **notes))

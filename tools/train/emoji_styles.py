@@ -18,7 +18,6 @@ from course_utils.evaluation import emoji_styles
 from course_utils.evaluation.emoji_classifiers import StyleClassifier
 from course_utils.io import tensors
 from tools.train import loop
-from tools.train.digits_classifiers import print_digest
 from tools.train.emoji_things import hue_turned, layers, moved
 
 SCALES, AMOUNT = (0.95, 1.05), 0.25  # of what pictures of things are moved by
@@ -66,6 +65,7 @@ def loss_of(
     styles: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
+    """Cross-entropy of N drawings in new variations, half of them mirrored."""
     turn = torch.rand(len(x), 1, 1, 1, generator=generator) < 0.5
     x = varied(torch.where(turn, x.flip(3), x), generator)
     logits = model(x.to(memory_format=torch.channels_last))
@@ -73,6 +73,7 @@ def loss_of(
 
 
 def styles_of(drawings: list[emoji.Emoji]) -> Tensor:
+    """Each drawing's place in `emoji.STYLES`: int64 N."""
     return torch.tensor([emoji.STYLES.index(d.style) for d in drawings])
 
 
@@ -98,7 +99,7 @@ def write(saved: loop.Saved) -> None:
     found = measure(saved.half().float())
     print(found, flush=True)
     path = loop.CHECKPOINTS / f"{emoji_styles.FILE}.safetensors"
-    print_digest(tensors.save_checkpoint(path, saved.half(), **saved.notes(), **found))
+    loop.print_digest(tensors.save_checkpoint(path, saved.half(), **saved.notes(), **found))
 
 
 def train(settings: Settings = SETTINGS, **how: object) -> None:

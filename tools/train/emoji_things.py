@@ -22,7 +22,6 @@ from course_utils.evaluation import emoji_things
 from course_utils.evaluation.emoji_things import SIDE, ThingClassifier
 from course_utils.io import tensors
 from tools.train import loop
-from tools.train.digits_classifiers import print_digest
 
 DEGREES, SHEAR, SHIFT = 15.0, 0.12, 3.0  # the largest; the shift is in pixels of 32
 SCALES = (0.8, 1.35)  # what is beyond the picture's edge is background
@@ -183,6 +182,7 @@ def data() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def numbers(concepts: list[str]) -> Tensor:
+    """The place of each concept's name among those that the classifier knows: int64 N."""
     place = {name: i for i, name in enumerate(emoji_things.names())}
     return torch.tensor([place[emoji_things.things()[c]] for c in concepts])
 
@@ -212,7 +212,7 @@ def write(saved: loop.Saved) -> None:
     found = measure(saved.half().float())
     print(found, flush=True)
     path = loop.CHECKPOINTS / f"{emoji_things.FILE}.safetensors"
-    print_digest(tensors.save_checkpoint(path, saved.half(), **saved.notes(), **found))
+    loop.print_digest(tensors.save_checkpoint(path, saved.half(), **saved.notes(), **found))
 
 
 def train(settings: Settings = SETTINGS, **how: object) -> None:

@@ -7,7 +7,8 @@ step. What people type is scored on the way, by classifiers that have seen nothi
 (`tools/score_prompts.py`, the first seed): into curve.csv. All goes to
 data/checkpoints/emoji, a folder that diffusers opens, and what it draws of 32 prompts to a picture
 in downloads. A further leg begins with the weights that are there and a fresh optimizer:
-`emoji further`, mostly of plain drawings, or --from-weights.
+`emoji further`, mostly of plain drawings; `emoji evened`, which also evens the styles; or
+--from-weights.
 """
 
 import random
@@ -52,6 +53,8 @@ class Drawer(nn.Module):
 class Settings(loop.Settings):
     rounds: int = 5  # of examples: as many as so many times the drawings
     shares: dict = field(default_factory=lambda: dict(SHARES))
+    often: dict = field(default_factory=dict)  # styles that are shown more often than the others
+    styled: float = emoji_captions.OFTEN_STYLED  # the part of captions that names the style
     text_rate: float = 0.3  # the text encoder's learning rate, in parts of the U-Net's
     prediction_type: str = "v_prediction"
     spacing: str = "trailing"  # of the timesteps it draws with
@@ -89,7 +92,11 @@ FURTHER = replace(
     every=650,
     from_weights=True,
 )
-ALL = (SETTINGS, FURTHER)
+EVENED = replace(
+    FURTHER, name="emoji_evened", often={"blob": 2}, styled=0.75, steps=3200, every=800
+)
+"""When styles lag behind things: blob's, which it draws worst, twice as often."""
+ALL = (SETTINGS, FURTHER, EVENED)
 
 
 class CaptionedLoss:
@@ -109,10 +116,12 @@ class CaptionedLoss:
 def examples(settings: Settings, encode: Callable[[Tensor], Tensor]) -> tuple[Tensor, list]:
     """The latents of all pictures, and CAPTIONS captions of each."""
     pictures, shown = emoji_examples.examples(
-        settings.rounds, settings.seed, shares=settings.shares
+        settings.rounds, settings.seed, shares=settings.shares, often=settings.often
     )
     chance = random.Random(settings.seed)
-    texts = [[emoji_captions.caption(e, chance) for _ in range(CAPTIONS)] for e in shown]
+    texts = [
+        [emoji_captions.caption(e, chance, settings.styled) for _ in range(CAPTIONS)] for e in shown
+    ]
     parts = (encode(part.float() / 127.5 - 1) for part in pictures.split(2000))
     return torch.cat([*parts]), texts
 
