@@ -61,6 +61,9 @@ _mathjax = importlib.util.find_spec("sphinx-mathjax-offline").submodule_search_l
 html_static_path.append(f"{_mathjax}/static/mathjax/{MATHJAX}")
 mathjax_path = MATHJAX
 
+FOLDED = 4
+"""So many line breaks has a cell at least whose code is folded."""
+
 TOCTREES = """
 ```{toctree}
 :hidden:
@@ -116,6 +119,25 @@ def describe_pictures(app, doctree):
         picture["alt"] = alt
 
 
+def fold_code(app, doctree):
+    """Fold imports and the code of pictures, as the tag "hide-input" does: here one reads."""
+    for cell in doctree.findall(nodes.container):
+        if cell.get("nb_element") != "cell_code":
+            continue
+        code = cell.children[0].astext()
+        draws = re.search(r"\b(plotting|diagrams|architectures)\.", code) and any(
+            cell.findall(nodes.image)
+        )
+        builds = re.search(r"^class ", code, re.M)
+        if (
+            code.count("\n") >= FOLDED
+            and not builds
+            and (draws or code.startswith(("import ", "from ")))
+        ):
+            cell["hide_mode"] = "input"
+            cell["prompt_show"], cell["prompt_hide"] = "Show the code", "Hide the code"
+
+
 def name_sliders(app, doctree):
     """Say where a running lesson has a slider: all that is stored of one is a line of Python."""
     for block in list(doctree.findall(nodes.literal_block)):
@@ -133,5 +155,6 @@ def add_index(app, error):
 def setup(app):
     app.connect("source-read", adapt_source)
     app.connect("doctree-read", describe_pictures)
+    app.connect("doctree-read", fold_code)
     app.connect("doctree-read", name_sliders)
     app.connect("build-finished", add_index)

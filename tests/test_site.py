@@ -135,3 +135,13 @@ def test_the_walk_finds_what_is_missing(tmp_path):
         "a.html: c.html",
         "a.html: d.png",
     ]
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+def test_imports_and_drawings_are_folded_and_what_one_builds_is_not(site, path):
+    page = (site / "notebooks" / f"{path.stem}.html").read_text(encoding="utf-8")
+    folded = re.findall(r"<details.*?</details>", page, re.DOTALL)
+    texts = [re.sub(r"<[^>]+>", "", part) for part in folded]
+    assert any("import torch" in text for text in texts)
+    shown = re.sub(r"<[^>]+>", "", re.sub(r"<details.*?</details>", "", page, flags=re.DOTALL))
+    assert "import matplotlib" not in shown and not any("nn.Module):" in text for text in texts)
