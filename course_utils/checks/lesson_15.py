@@ -370,8 +370,8 @@ nearest_pip = Explore(
     unit=" % of the distance",
     hints=[
         "Change one of the two numbers at a time.",
-        "Guidance makes the caption count for more, the scale the LoRA. A twentieth of the scale "
-        "does much, a whole step of guidance little.",
+        "Guidance makes the caption count for more, the scale the LoRA. Go in small steps: "
+        "near 1 a twentieth of the scale matters, and so do one or two of guidance.",
     ],
     praise="Nearest is not yet best: look at the pictures, too, and at other prompts.",
 )
